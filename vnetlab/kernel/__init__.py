@@ -1,0 +1,1 @@
+"""EFFECT: namespaces and netlink; the only importer of pyroute2."""

@@ -1,0 +1,1 @@
+"""EFFECT: where a lab lives, and how a command gets there."""

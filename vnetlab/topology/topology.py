@@ -1,0 +1,134 @@
+"""A topology with nothing left to guess (pure).
+
+What the user wrote (`model.py`) with every default, address and MAC filled in: the value that
+the rest of vnetlab works on, that is cached beside a running lab, and that two equal files make
+equal, byte for byte.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+Interface = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A network (layer-2 segment) that VMs and routers attach to.
+
+    `vlan` is its VLAN id, 1-4094; None where the topology uses no VLANs at all, so that its
+    switches need not filter them. `gateways` are the addresses that hosts use as default gateway,
+    held by some router: at most one per family. `mtu` is in bytes.
+    """
+
+    name: str
+    vlan: int | None
+    prefixes: tuple[Network, ...]
+    gateways: tuple[Address, ...]
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhysicalSwitch:
+    """A physical switch: one VLAN-filtering bridge in a namespace of its own."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pnic:
+    """A physical NIC of a hypervisor: the uplink of its vSwitch to a physical switch.
+
+    `rate_bit_s` (None: unshaped) and `delay_ns` hold for each direction. `vlans` are the VLAN ids
+    that the physical switch's trunk port carries to it, sorted; empty where the topology has no
+    VLANs.
+    """
+
+    name: str
+    switch: str
+    rate_bit_s: int | None
+    delay_ns: int
+    vlans: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VSwitch:
+    """A virtual switch of a hypervisor, and the names of the pNICs that are its uplinks."""
+
+    name: str
+    pnics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypervisor:
+    """A hypervisor with its vSwitches and pNICs."""
+
+    name: str
+    vswitches: tuple[VSwitch, ...]
+    pnics: tuple[Pnic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vnic:
+    """A virtual NIC of a VM: an access port of a vSwitch, in one segment.
+
+    `name` is its name in the guest (`eth0`). `mac` is lower-case with colons.
+    """
+
+    name: str
+    vswitch: str
+    segment: str
+    mac: str
+    addresses: tuple[Interface, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vm:
+    """A virtual machine on a hypervisor."""
+
+    name: str
+    hypervisor: str
+    nics: tuple[Vnic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterInterface:
+    """A router's interface in a segment; an 802.1Q sub-interface where the segment has a VLAN."""
+
+    segment: str
+    addresses: tuple[Interface, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Router:
+    """A router on a stick: one trunk port on a physical switch, an interface per segment.
+
+    `mac` is that of its physical port, which its sub-interfaces share.
+    """
+
+    name: str
+    switch: str
+    mac: str
+    interfaces: tuple[RouterInterface, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """A whole lab as its user means it.
+
+    `source` is the absolute path of the file it came from; `lines` says where in which file each
+    object was written: (`vms.web1`, `/lab.yaml:14`), sorted by path. Node names are unique over
+    all kinds; every name that an object refers to is there.
+    """
+
+    name: str
+    source: str
+    segments: tuple[Segment, ...]
+    physical_switches: tuple[PhysicalSwitch, ...]
+    hypervisors: tuple[Hypervisor, ...]
+    vms: tuple[Vm, ...]
+    routers: tuple[Router, ...]
+    lines: tuple[tuple[str, str], ...]

@@ -1,0 +1,1 @@
+"""From sightings of packets to paths through the lab (pure)."""

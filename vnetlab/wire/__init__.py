@@ -1,0 +1,1 @@
+"""EFFECT: packets made, sent and seen; the only importer of scapy."""
