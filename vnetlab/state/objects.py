@@ -1,0 +1,197 @@
+"""What the kernel has, in the kernel's words (pure).
+
+A `State` is a value: the desired one is compiled from a topology, the observed one read from the
+kernel, and both are compared object by object. Every object has an `id`, unique in its
+collection of the state: two objects with one id are the same thing, perhaps with other settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+
+class Role(Enum):
+    """What an object is to its user. The kernel keeps it as the first word of a link's ifalias."""
+
+    VM = "vm"
+    HYPERVISOR = "hypervisor"
+    PHYSICAL_SWITCH = "physical-switch"
+    ROUTER = "router"
+    VNIC = "vnic"
+    VSWITCH = "vswitch"
+    VSWITCH_PORT = "vswitch-port"
+    PNIC = "pnic"
+    PHYSICAL_PORT = "physical-port"
+    ROUTER_PORT = "router-port"
+    ROUTER_INTERFACE = "router-interface"
+
+
+class Kind(Enum):
+    """A link's kind: IFLA_INFO_KIND of rtnetlink(7)."""
+
+    VETH = "veth"
+    BRIDGE = "bridge"
+    VLAN = "vlan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class LinkId:
+    """Where a link is: its namespace and its name there."""
+
+    netns: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.netns}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """A network namespace of the lab; `role` is kept on the ifalias of its loopback link.
+
+    `role` is None where that alias is missing or strange; `lo_up` is the loopback's IFF_UP.
+    """
+
+    name: str
+    role: Role | None
+    lo_up: bool = True
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A network interface.
+
+    `role` and `label` (its full name in the topology: `web1.eth0`, `tor1:hv2.eno1`) are its
+    ifalias. `peer` is the other end of a veth; `master` the bridge in the same namespace;
+    `parent` and `vlan` the lower link and VLAN id of an 802.1Q sub-interface; `vlan_filtering`
+    is a bridge's. `link_local` says that the kernel makes an IPv6 link-local address
+    (IFLA_INET6_ADDR_GEN_MODE is not `none`). `mtu` is in bytes. `kind` is None for one that
+    vnetlab makes no use of.
+    """
+
+    netns: str
+    name: str
+    kind: Kind | None
+    role: Role | None
+    label: str
+    mac: str
+    mtu: int
+    up: bool = True
+    link_local: bool = False
+    peer: LinkId | None = None
+    master: str | None = None
+    parent: str | None = None
+    vlan: int | None = None
+    vlan_filtering: bool = False
+
+    @property
+    def id(self) -> LinkId:
+        """Its namespace and name."""
+        return LinkId(netns=self.netns, name=self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeVlan:
+    """A VLAN that a bridge port carries: bridge(8), `bridge vlan`.
+
+    `pvid`: an ingress frame without a tag gets this VLAN. `untagged`: the tag is stripped on
+    egress.
+    """
+
+    netns: str
+    link: str
+    vid: int
+    pvid: bool
+    untagged: bool
+
+    @property
+    def id(self) -> tuple[str, str, int]:
+        """Port and VLAN id."""
+        return (self.netns, self.link, self.vid)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """An address on a link, with its prefix length."""
+
+    netns: str
+    link: str
+    interface: IPv4Interface | IPv6Interface
+
+    @property
+    def id(self) -> tuple[str, str, IPv4Interface | IPv6Interface]:
+        """All of it: an address has no settings of its own here."""
+        return (self.netns, self.link, self.interface)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A route of the main table that somebody configured (not one that an address brought)."""
+
+    netns: str
+    destination: IPv4Network | IPv6Network
+    via: IPv4Address | IPv6Address | None
+    link: str | None
+
+    @property
+    def id(self) -> tuple[str, IPv4Network | IPv6Network]:
+        """Namespace and destination."""
+        return (self.netns, self.destination)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Qdisc:
+    """A queueing discipline: tc(8). `handle` and `parent` as in tc, 16 bits major, 16 minor.
+
+    `options` by name, sorted, in the units of their names: tbf has `burst_bytes`, `limit_bytes`
+    and `rate_bit_s`; netem has `delay_ns` and `limit_packets`.
+    """
+
+    netns: str
+    link: str
+    handle: int
+    parent: int
+    kind: str
+    options: tuple[tuple[str, int], ...]
+
+    @property
+    def id(self) -> tuple[str, str, int]:
+        """Link and parent: the place that one qdisc can take."""
+        return (self.netns, self.link, self.parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sysctl:
+    """A kernel setting of a namespace; `key` as a path below /proc/sys (`net/ipv4/ip_forward`)."""
+
+    netns: str
+    key: str
+    value: str
+
+    @property
+    def id(self) -> tuple[str, str]:
+        """Namespace and key."""
+        return (self.netns, self.key)
+
+
+Object = Namespace | Sysctl | Link | BridgeVlan | Address | Route | Qdisc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything of one lab. `sysctls` holds only those that vnetlab sets, never all there are."""
+
+    namespaces: frozenset[Namespace] = frozenset()
+    sysctls: frozenset[Sysctl] = frozenset()
+    links: frozenset[Link] = frozenset()
+    bridge_vlans: frozenset[BridgeVlan] = frozenset()
+    addresses: frozenset[Address] = frozenset()
+    routes: frozenset[Route] = frozenset()
+    qdiscs: frozenset[Qdisc] = frozenset()
