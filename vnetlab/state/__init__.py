@@ -1,1 +1,1 @@
-"""What the kernel has: its objects, how a topology compiles to them, and how two states differ (pure)."""
+"""What the kernel has: objects, compiled from a topology, compared and ordered (pure)."""

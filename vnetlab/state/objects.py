@@ -7,9 +7,18 @@ collection of the state: two objects with one id are the same thing, perhaps wit
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 
 
 class Role(Enum):
@@ -68,7 +77,7 @@ class Namespace:
 class Link:
     """A network interface.
 
-    `role` and `label` (its full name in the topology: `web1.eth0`, `tor1:hv2.eno1`) are its
+    `role` and `label` (its full name in the topology: `web1.eth0`, `tor1.hv2.eno1`) are its
     ifalias. `peer` is the other end of a veth; `master` the bridge in the same namespace;
     `parent` and `vlan` the lower link and VLAN id of an 802.1Q sub-interface; `vlan_filtering`
     is a bridge's. `link_local` says that the kernel makes an IPv6 link-local address
@@ -150,8 +159,9 @@ class Route:
 class Qdisc:
     """A queueing discipline: tc(8). `handle` and `parent` as in tc, 16 bits major, 16 minor.
 
-    `options` by name, sorted, in the units of their names: tbf has `burst_bytes`, `limit_bytes`
-    and `rate_bit_s`; netem has `delay_ns` and `limit_packets`.
+    `options` by name, sorted, in the units of their names: tbf has `burst_ns` (how long its bucket
+    lasts at the rate), `limit_bytes` and `rate_bit_s`; netem has `delay_ns` and `limit_packets`.
+    Another kind has none here.
     """
 
     netns: str
@@ -195,3 +205,31 @@ class State:
     addresses: frozenset[Address] = frozenset()
     routes: frozenset[Route] = frozenset()
     qdiscs: frozenset[Qdisc] = frozenset()
+
+
+COLLECTIONS: dict[type[Object], str] = {
+    Namespace: "namespaces",
+    Sysctl: "sysctls",
+    Link: "links",
+    BridgeVlan: "bridge_vlans",
+    Address: "addresses",
+    Route: "routes",
+    Qdisc: "qdiscs",
+}
+"""The field of a State that holds objects of each type, in the order in which they are made."""
+
+
+def collect(objects: Iterable[Object]) -> State:
+    """Sort `objects` into a State by what they are."""
+    kinds: dict[type, set[Object]] = defaultdict(set)
+    for item in objects:
+        kinds[type(item)].add(item)
+    return State(
+        **{field: frozenset(kinds[kind]) for kind, field in COLLECTIONS.items()}  # type: ignore[arg-type] # each set holds its field's type alone
+    )
+
+
+def everything(state: State) -> Iterator[Object]:
+    """Every object of `state`, in the order of COLLECTIONS."""
+    for field in COLLECTIONS.values():
+        yield from getattr(state, field)

@@ -1,1 +1,1 @@
-"""What the user means: the topology language, loaded and with every default filled in (pure but for reading the file)."""
+"""What the user means: the topology language, loaded, every default filled in (pure)."""
