@@ -150,9 +150,9 @@ class Route:
     link: str | None
 
     @property
-    def id(self) -> tuple[str, IPv4Network | IPv6Network]:
-        """Namespace and destination."""
-        return (self.netns, self.destination)
+    def id(self) -> tuple[object, ...]:
+        """All of it: a route has no settings of its own here."""
+        return (self.netns, self.destination, self.via, self.link)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,145 @@
+"""EFFECT: a plan carried out: phase by phase, one batch of messages per namespace and phase.
+
+How it works: within a phase the order of changes does not matter, so all messages to one
+namespace go out together. Links get an ifindex of our choosing, unique in the lab: no look-up is
+needed for what comes on top of a new link, and a veth's end names its peer by it. The two ends of
+a veth pair are made by one message, sent where the first of them is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import count
+from typing import Any
+
+from vnetlab.kernel import messages, sysctls
+from vnetlab.kernel.netlink import Request
+from vnetlab.kernel.nodes import Nodes
+from vnetlab.kernel.observe import Observed
+from vnetlab.state.diff import Change
+from vnetlab.state.objects import (
+    Address,
+    BridgeVlan,
+    Link,
+    LinkId,
+    Namespace,
+    Object,
+    Qdisc,
+    Route,
+    Sysctl,
+)
+from vnetlab.state.plan import Phase, Plan
+from vnetlab.state.show import describe
+
+
+def apply(plan: Plan, nodes: Nodes, observed: Observed) -> None:
+    """Make the changes of `plan`, which was made for `observed`.
+
+    Raises KernelRefusedError with what the kernel refused, and MissingFeatureError without the
+    permission to make namespaces. What was done before that stays done.
+    """
+    applying = _Applying(nodes, observed)
+    for phase, changes in plan.phases:
+        applying.carry_out(phase, changes)
+
+
+class _Applying:
+    def __init__(self, nodes: Nodes, observed: Observed) -> None:
+        self._nodes = nodes
+        self._indexes = dict(observed.indexes)
+        self._free = count(max(self._indexes.values(), default=1) + 1)
+
+    def carry_out(self, phase: Phase, changes: tuple[Change, ...]) -> None:
+        subjects = [change.subject for change in changes]
+        if phase is Phase.REMOVE_NAMESPACES:
+            for item in subjects:
+                assert isinstance(item, Namespace)
+                self._nodes.remove(item.name)
+        elif phase is Phase.NAMESPACES:
+            for change in changes:
+                self._namespace(change)
+        elif phase is Phase.SYSCTLS:
+            self._write_sysctls(subjects)
+        elif phase is Phase.VETHS:
+            self._send(phase, self._veths(subjects))
+        else:
+            self._send(phase, ((c.subject, self._message(phase, c)) for c in changes))
+
+    def _send(self, phase: Phase, work: Iterable[tuple[Object, Any]]) -> None:
+        batches: dict[str, list[Request]] = defaultdict(list)
+        for item, message in work:
+            assert not isinstance(item, Namespace)
+            request = Request(message=message, purpose=f"{_verb(phase)} {describe(item)}")
+            batches[item.netns].append(request)
+        for netns, batch in batches.items():
+            self._nodes.channel(netns).change(batch)
+
+    def _namespace(self, change: Change) -> None:
+        item = change.new
+        assert isinstance(item, Namespace)
+        if change.old is None:
+            self._nodes.create(item.name)
+        message = messages.configure_loopback(item.role, up=item.lo_up)
+        purpose = f"set the loopback of {describe(item)}"
+        self._nodes.channel(item.name).change([Request(message=message, purpose=purpose)])
+
+    def _write_sysctls(self, subjects: Iterable[Object]) -> None:
+        by_netns: dict[str, list[Sysctl]] = defaultdict(list)
+        for item in subjects:
+            assert isinstance(item, Sysctl)
+            by_netns[item.netns].append(item)
+        for netns, settings in by_netns.items():
+            with self._nodes.enter(netns):
+                for setting in settings:
+                    sysctls.write(setting.key, setting.value)
+
+    def _veths(self, subjects: Iterable[Object]) -> Iterator[tuple[Link, Any]]:
+        ends = {item.id: item for item in subjects if isinstance(item, Link)}
+        for end in ends.values():
+            if end.peer in ends and end.id < end.peer:
+                peer = ends[end.peer]
+                yield (
+                    end,
+                    messages.create_veth(
+                        end,
+                        self._new_index(end),
+                        peer,
+                        self._new_index(peer),
+                        self._nodes.fd(peer.netns),
+                    ),
+                )
+
+    def _message(self, phase: Phase, change: Change) -> Any:
+        remove = phase < Phase.NAMESPACES
+        match item := change.subject:
+            case Link() if remove:
+                return messages.remove_link(self._indexes[item.id])
+            case Link() if phase is Phase.BRIDGES:
+                return messages.create_bridge(item, self._new_index(item))
+            case Link() if phase is Phase.SUB_INTERFACES:
+                parent = LinkId(netns=item.netns, name=item.parent or "")
+                index = self._new_index(item)
+                return messages.create_sub_interface(item, index, self._indexes[parent])
+            case Link():
+                old = change.old if isinstance(change.old, Link) else None
+                return messages.configure_link(item, old, self._indexes)
+            case BridgeVlan():
+                return messages.bridge_vlan(item, self._indexes, remove=remove)
+            case Address():
+                return messages.address(item, self._indexes, remove=remove)
+            case Route():
+                return messages.route(item, self._indexes, remove=remove)
+            case Qdisc():
+                return messages.qdisc(item, self._indexes, remove=remove)
+        raise AssertionError(f"{phase.name} has no message for {item}")
+
+    def _new_index(self, link: Link) -> int:
+        self._indexes[link.id] = next(self._free)
+        return self._indexes[link.id]
+
+
+def _verb(phase: Phase) -> str:
+    if phase < Phase.NAMESPACES:
+        return "remove"
+    return "set" if phase is Phase.CONFIGURE_LINKS else "make"

@@ -1,0 +1,130 @@
+"""EFFECT: which features this kernel has, found by using each in a scratch namespace.
+
+Asking the kernel itself is the only sure way: a configuration file may be missing, a module may
+not be loadable, a container may forbid it. The scratch namespace has no name: it and all that was
+made in it end with the visit.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Collection
+from typing import Any
+
+from vnetlab.errors import KernelRefusedError, MissingFeatureError
+from vnetlab.kernel import messages, namespaces, syscalls
+from vnetlab.kernel.netlink import Channel, Request
+from vnetlab.kernel.sysctls import known
+from vnetlab.state.features import Feature
+from vnetlab.state.objects import Kind, Link
+from vnetlab.state.shaping import shape
+
+_SCRATCH = "scratch"
+
+
+def missing_features(wanted: Collection[Feature]) -> tuple[Feature, ...]:
+    """Return those of `wanted` that this kernel lacks.
+
+    Raises MissingFeatureError where no namespace can be made at all for want of permission.
+    """
+    with namespaces.away():
+        try:
+            syscalls.unshare(syscalls.CLONE_NEWNET)
+        except PermissionError:
+            raise MissingFeatureError(
+                "no permission to make a network namespace",
+                fix="run it as root, or with --realm uml, which needs none",
+            ) from None
+        except OSError:
+            return tuple(wanted)
+        channel = Channel()
+        try:
+            return tuple(feature for feature in wanted if not _has(feature, channel))
+        finally:
+            channel.close()
+
+
+def _has(feature: Feature, channel: Channel) -> bool:
+    try:
+        return _CHECKS[feature](channel)
+    except KernelRefusedError:
+        return False
+
+
+def _make(channel: Channel, *made: Any) -> bool:
+    channel.change([Request(message=message, purpose="try a feature") for message in made])
+    return True
+
+
+def _link(name: str, kind: Kind, **settings: Any) -> Link:
+    return Link(
+        netns=_SCRATCH,
+        name=name,
+        kind=kind,
+        role=None,
+        label="",
+        mac="02:00:00:00:00:01",
+        mtu=1500,
+        **settings,
+    )
+
+
+def _veth(channel: Channel) -> bool:
+    left, right = _link("veth-a", Kind.VETH), _link("veth-b", Kind.VETH)
+    home = os.open(namespaces.OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return _make(channel, messages.create_veth(left, 101, right, 102, home))
+    finally:
+        os.close(home)
+
+
+def _bridge(channel: Channel) -> bool:
+    return _make(channel, messages.create_bridge(_link("bridge", Kind.BRIDGE), 103))
+
+
+def _vlan_filtering(channel: Channel) -> bool:
+    bridge = _link("bridge-vlan", Kind.BRIDGE, vlan_filtering=True)
+    return _make(channel, messages.create_bridge(bridge, 104))
+
+
+def _sub_interface(channel: Channel) -> bool:
+    below = messages.create_bridge(_link("below", Kind.BRIDGE), 105)
+    above = messages.create_sub_interface(
+        _link("above", Kind.VLAN, parent="below", vlan=2), 106, 105
+    )
+    return _make(channel, below, above)
+
+
+def _qdisc(number: int, **wanted: Any) -> Callable[[Channel], bool]:
+    def check(channel: Channel) -> bool:
+        link = _link(f"shaped{number}", Kind.BRIDGE)
+        (qdisc,) = shape(link.id, **wanted)
+        return _make(
+            channel,
+            messages.create_bridge(link, number),
+            messages.qdisc(qdisc, {link.id: number}),
+        )
+
+    return check
+
+
+def _packet_socket(_: Channel) -> bool:
+    try:
+        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
+    except OSError:
+        return False
+    return True
+
+
+_CHECKS: dict[Feature, Callable[[Channel], bool]] = {
+    Feature.NETWORK_NAMESPACES: lambda _: True,
+    Feature.VETH: _veth,
+    Feature.BRIDGE: _bridge,
+    Feature.BRIDGE_VLAN_FILTERING: _vlan_filtering,
+    Feature.VLAN_8021Q: _sub_interface,
+    Feature.TBF: _qdisc(107, rate_bit_s=1_000_000, delay_ns=0),
+    Feature.NETEM: _qdisc(108, rate_bit_s=None, delay_ns=1_000_000),
+    Feature.IPV6: lambda _: known("net/ipv6/conf/default/disable_ipv6"),
+    Feature.PACKET_SOCKETS: _packet_socket,
+}

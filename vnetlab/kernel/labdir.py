@@ -1,0 +1,174 @@
+"""EFFECT: where a lab is kept: a directory with a tmpfs that holds its namespaces.
+
+How it works::
+
+    ROOT/NAME/                     locked (flock) by the command that works on the lab
+    ROOT/NAME/live/                a tmpfs of the lab's own, private
+    ROOT/NAME/live/topology.json   the resolved topology, a cache
+    ROOT/NAME/live/ns/NODE         a bind mount that keeps the node's namespace alive
+    /run/netns/NAME.NODE           a symbolic link, for `ip netns exec`
+
+All that a lab has in the kernel hangs on this one mount: unmounting it ends every namespace at
+once, and with them every link, however far `up` had come. Private propagation keeps the bind
+mounts out of other mount namespaces, where they would keep the namespaces alive.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
+from vnetlab.kernel import namespaces, syscalls
+
+NETNS_LINKS = Path("/run/netns")
+"""Where ip-netns(8) looks for named namespaces."""
+
+
+class LabDir:
+    """The directory of one lab, which need not exist."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.name = name
+        self.path = root / name
+        self.live = self.path / "live"
+        self.topology = self.live / "topology.json"
+        self._namespaces = self.live / "ns"
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything of the lab is there, be it half made."""
+        return self.path.is_dir() or any(self._links())
+
+    def nodes(self) -> tuple[str, ...]:
+        """The names of its namespaces, sorted; none where it is not there.
+
+        A file on which nothing is mounted yet is no namespace: `up` was killed just there.
+        """
+        try:
+            paths = sorted(self._namespaces.iterdir())
+        except FileNotFoundError:
+            return ()
+        return tuple(path.name for path in paths if os.path.ismount(path))
+
+    def namespace(self, node: str) -> Path:
+        """The path at which the namespace of `node` is mounted."""
+        return self._namespaces / node
+
+    def create(self) -> None:
+        """Mount the lab's tmpfs, if it is not mounted; call with the lock held."""
+        self.live.mkdir(exist_ok=True)
+        if not os.path.ismount(self.live):
+            flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+            syscalls.mount("vnetlab", self.live, "tmpfs", flags, "mode=0755")
+        syscalls.mount("none", self.live, None, syscalls.MS_PRIVATE)
+        self._namespaces.mkdir(exist_ok=True)
+
+    def create_namespace(self, node: str) -> None:
+        """Make the namespace of `node`, anew if its file is there but holds none."""
+        path = self.namespace(node)
+        if path.exists():
+            namespaces.remove(path)
+        namespaces.create(path)
+        with suppress(PermissionError):
+            NETNS_LINKS.mkdir(exist_ok=True)
+            link = self._link(node)
+            link.unlink(missing_ok=True)
+            link.symlink_to(path)
+
+    def remove_namespace(self, node: str) -> None:
+        """Undo `create_namespace`."""
+        self._link(node).unlink(missing_ok=True)
+        namespaces.remove(self.namespace(node))
+
+    def remove(self) -> None:
+        """Take away everything that `create` and `create_namespace` made; call with the lock held.
+
+        The links go first: one that leads nowhere would be all that is left of the lab.
+        """
+        for link in self._links():
+            link.unlink(missing_ok=True)
+        with suppress(OSError):  # not ours, not empty, or not there
+            NETNS_LINKS.rmdir()
+        while os.path.ismount(self.live):
+            syscalls.umount(self.live, syscalls.MNT_DETACH)
+        with suppress(FileNotFoundError):
+            self.live.rmdir()
+        with suppress(FileNotFoundError):
+            self.path.rmdir()
+
+    @contextmanager
+    def locked(
+        self, *, shared: bool = False, waiting: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """Hold the lab's lock, which the kernel frees when its holder dies.
+
+        Makes the lab's directory, and takes it away again where nothing came to live in it.
+        `waiting` is called once if another command holds the lock. Raises MissingFeatureError
+        without the permission to make the directory.
+        """
+        fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, waiting)
+        try:
+            yield
+        finally:
+            if not self.live.exists():
+                with suppress(OSError):
+                    self.path.rmdir()
+            os.close(fd)
+
+    def _lock(self, operation: int, waiting: Callable[[], None]) -> int:
+        while True:
+            fd = self._open()
+            try:
+                fcntl.flock(fd, operation | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                waiting = _already_told
+                fcntl.flock(fd, operation)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(fd), self.path.stat()):
+                    return fd
+            os.close(fd)  # the last holder removed the directory: its lock guards nothing now
+
+    def _open(self) -> int:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except PermissionError:
+            raise MissingFeatureError(
+                f"no permission to write to {self.path.parent}",
+                fix="run it as root, or with --realm uml, which needs none",
+            ) from None
+        except FileNotFoundError:
+            return self._open()  # removed between the two calls
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise UsageError(f"no lab has the name '{self.name}'") from None
+            raise KernelRefusedError(f"{self.path}: {error.strerror}") from error
+
+    def _link(self, node: str) -> Path:
+        return NETNS_LINKS / f"{self.name}.{node}"
+
+    def _links(self) -> Iterator[Path]:
+        """The links in NETNS_LINKS that lead into this lab, dangling ones too."""
+        if not NETNS_LINKS.is_dir():
+            return
+        for link in NETNS_LINKS.glob(f"{self.name}.*"):
+            if link.is_symlink() and link.readlink().parent == self._namespaces:
+                yield link
+
+
+def list_labs(root: Path) -> tuple[str, ...]:
+    """The names of the labs below `root`, half-made ones too, sorted."""
+    try:
+        return tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir()))
+    except FileNotFoundError:
+        return ()
+
+
+def _already_told() -> None:
+    """Stand in for `waiting` once it was called."""

@@ -1,0 +1,245 @@
+"""State objects as the route-netlink messages that make, set and remove them (pure).
+
+Layouts: include/uapi/linux/if_link.h, if_bridge.h, pkt_sched.h; rtnetlink(7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from socket import AF_BRIDGE, AF_INET, AF_INET6
+from typing import Any
+
+from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from pyroute2.netlink.rtnl import (
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_DELQDISC,
+    RTM_DELROUTE,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    RTM_NEWQDISC,
+    RTM_NEWROUTE,
+    RTM_SETLINK,
+)
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from pyroute2.netlink.rtnl.tcmsg import tcmsg
+
+from vnetlab.state.objects import (
+    Address,
+    BridgeVlan,
+    Link,
+    LinkId,
+    Qdisc,
+    Role,
+    Route,
+)
+from vnetlab.state.shaping import TICK_NS
+
+NEW = NLM_F_CREATE | NLM_F_EXCL
+FAMILIES = {4: AF_INET, 6: AF_INET6}
+
+IFF_UP = 1
+IFA_F_NODAD = 0x02
+_NO_PVID = 0
+IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
+BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED = 2, 4
+RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RTN_UNICAST = 254, 4, 0, 253, 1
+
+Indexes = Mapping[LinkId, int]
+"""The ifindex of every link of a lab; unique in it, so that a veth's end names its peer."""
+
+
+def create_bridge(link: Link, index: int) -> Any:
+    """A bridge without a VLAN of its own making, down."""
+    data = [("IFLA_BR_STP_STATE", 0), ("IFLA_BR_MCAST_SNOOPING", 0)]
+    if link.vlan_filtering:
+        data.append(("IFLA_BR_VLAN_DEFAULT_PVID", _NO_PVID))
+        data.append(("IFLA_BR_VLAN_FILTERING", 1))
+    return _new_link(link, index, "bridge", {"attrs": data})
+
+
+def create_veth(link: Link, index: int, peer: Link, peer_index: int, peer_netns_fd: int) -> Any:
+    """A veth pair, each end in its namespace, with one queue per direction, both down."""
+    attrs = [*_creation(peer), ("IFLA_NET_NS_FD", peer_netns_fd)]
+    data = {"attrs": [("VETH_INFO_PEER", {"index": peer_index, "attrs": attrs})]}
+    return _new_link(link, index, "veth", data)
+
+
+def create_sub_interface(link: Link, index: int, parent_index: int) -> Any:
+    """An 802.1Q sub-interface, down."""
+    data = {"attrs": [("IFLA_VLAN_ID", link.vlan)]}
+    return _new_link(link, index, "vlan", data, ("IFLA_LINK", parent_index))
+
+
+def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
+    """All that can be set on an existing link, which was as `old` says if it is not a new one.
+
+    VLAN filtering is spoken of only where it changes: a kernel without it refuses even the word.
+    """
+    message = _link_message(RTM_NEWLINK, indexes[link.id])
+    message["flags"] = IFF_UP if link.up else 0
+    message["change"] = IFF_UP
+    master = indexes[LinkId(netns=link.netns, name=link.master)] if link.master else 0
+    mode = IN6_ADDR_GEN_MODE_EUI64 if link.link_local else IN6_ADDR_GEN_MODE_NONE
+    ipv6 = ("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", mode)]})
+    message["attrs"] = [
+        ("IFLA_ADDRESS", link.mac),
+        ("IFLA_MTU", link.mtu),
+        ("IFLA_IFALIAS", alias(link.role, link.label)),
+        ("IFLA_MASTER", master),
+        ("IFLA_AF_SPEC", {"attrs": [ipv6]}),
+    ]
+    if old is not None and link.vlan_filtering != old.vlan_filtering:
+        filtering = {"attrs": [("IFLA_BR_VLAN_FILTERING", int(link.vlan_filtering))]}
+        info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", filtering)]}
+        message["attrs"].append(("IFLA_LINKINFO", info))
+    return message
+
+
+def configure_loopback(role: Role | None, *, up: bool) -> Any:
+    """The loopback of a namespace; its alias keeps what the namespace is."""
+    message = _link_message(RTM_NEWLINK, 1)
+    message["flags"] = IFF_UP if up else 0
+    message["change"] = IFF_UP
+    message["attrs"] = [("IFLA_IFALIAS", alias(role, ""))]
+    return message
+
+
+def remove_link(index: int) -> Any:
+    """A link, by its index."""
+    return _link_message(RTM_DELLINK, index)
+
+
+def bridge_vlan(vlan: BridgeVlan, indexes: Indexes, *, remove: bool = False) -> Any:
+    """A VLAN on a bridge port; setting one that is there changes its flags."""
+    flags = BRIDGE_VLAN_INFO_PVID * vlan.pvid | BRIDGE_VLAN_INFO_UNTAGGED * vlan.untagged
+    message = _link_message(
+        RTM_DELLINK if remove else RTM_SETLINK,
+        indexes[LinkId(netns=vlan.netns, name=vlan.link)],
+    )
+    message["family"] = AF_BRIDGE
+    info = ("IFLA_BRIDGE_VLAN_INFO", {"flags": flags, "vid": vlan.vid})
+    message["attrs"] = [("IFLA_AF_SPEC", {"attrs": [info]})]
+    return message
+
+
+def address(item: Address, indexes: Indexes, *, remove: bool = False) -> Any:
+    """An address; usable at once, without duplicate address detection (RFC 4862, 5.4)."""
+    message = ifaddrmsg()
+    message["header"]["type"] = RTM_DELADDR if remove else RTM_NEWADDR
+    message["header"]["flags"] = 0 if remove else NEW
+    message["family"] = FAMILIES[item.interface.version]
+    message["prefixlen"] = item.interface.network.prefixlen
+    message["index"] = indexes[LinkId(netns=item.netns, name=item.link)]
+    message["attrs"] = [("IFA_ADDRESS", str(item.interface.ip))]
+    if item.interface.version == 4:
+        message["attrs"].append(("IFA_LOCAL", str(item.interface.ip)))
+    else:
+        message["attrs"].append(("IFA_FLAGS", IFA_F_NODAD))
+    return message
+
+
+def route(item: Route, indexes: Indexes, *, remove: bool = False) -> Any:
+    """A unicast route of the main table."""
+    message = rtmsg()
+    message["header"]["type"] = RTM_DELROUTE if remove else RTM_NEWROUTE
+    message["header"]["flags"] = 0 if remove else NEW
+    message["family"] = FAMILIES[item.destination.version]
+    message["dst_len"] = item.destination.prefixlen
+    message["table"] = RT_TABLE_MAIN
+    message["type"] = RTN_UNICAST
+    message["proto"] = 0 if remove else RTPROT_STATIC
+    message["scope"] = RT_SCOPE_UNIVERSE if item.via else RT_SCOPE_LINK
+    attrs: list[tuple[str, Any]] = []
+    if item.destination.prefixlen:
+        attrs.append(("RTA_DST", str(item.destination.network_address)))
+    if item.via is not None:
+        attrs.append(("RTA_GATEWAY", str(item.via)))
+    if item.link is not None:
+        attrs.append(("RTA_OIF", indexes[LinkId(netns=item.netns, name=item.link)]))
+    message["attrs"] = attrs
+    return message
+
+
+def qdisc(item: Qdisc, indexes: Indexes, *, remove: bool = False) -> Any:
+    """A qdisc; one of the same kind and handle that is there is changed in place."""
+    message = tcmsg()
+    message["header"]["type"] = RTM_DELQDISC if remove else RTM_NEWQDISC
+    message["header"]["flags"] = 0 if remove else NLM_F_CREATE | NLM_F_REPLACE
+    message["index"] = indexes[LinkId(netns=item.netns, name=item.link)]
+    message["handle"] = item.handle
+    message["parent"] = item.parent
+    message["attrs"] = [("TCA_KIND", item.kind)]
+    if not remove:
+        options = _QDISC_OPTIONS[item.kind](dict(item.options))
+        message["attrs"].append(("TCA_OPTIONS", options))
+    return message
+
+
+def alias(role: Role | None, label: str) -> str:
+    """The ifalias that keeps a link's role and full name."""
+    return f"{role.value if role else ''} {label}".strip()
+
+
+def parse_alias(text: str | None) -> tuple[Role | None, str]:
+    """Undo `alias`; no role where somebody else wrote it."""
+    word, _, label = (text or "").partition(" ")
+    try:
+        return Role(word), label
+    except ValueError:
+        return None, text or ""
+
+
+def _link_message(kind: int, index: int) -> Any:
+    message = ifinfmsg()
+    message["header"]["type"] = kind
+    message["index"] = index
+    return message
+
+
+def _new_link(link: Link, index: int, kind: str, data: Any, *attrs: tuple[str, Any]) -> Any:
+    message = _link_message(RTM_NEWLINK, index)
+    message["header"]["flags"] = NEW
+    info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", data)]}
+    message["attrs"] = [*_creation(link), *attrs, ("IFLA_LINKINFO", info)]
+    return message
+
+
+def _creation(link: Link) -> list[tuple[str, Any]]:
+    """What is cheapest to say when the link is made.
+
+    One queue per direction: with the default, one per CPU, making a pair waits for all CPUs.
+    """
+    return [
+        ("IFLA_IFNAME", link.name),
+        ("IFLA_ADDRESS", link.mac),
+        ("IFLA_MTU", link.mtu),
+        ("IFLA_NUM_TX_QUEUES", 1),
+        ("IFLA_NUM_RX_QUEUES", 1),
+    ]
+
+
+def _netem(options: dict[str, int]) -> Any:
+    return {
+        "delay": options["delay_ns"] // TICK_NS,
+        "limit": options["limit_packets"],
+        "loss": 0,
+        "gap": 0,
+        "duplicate": 0,
+        "jitter": 0,
+    }
+
+
+def _tbf(options: dict[str, int]) -> Any:
+    parameters = {
+        "rate": options["rate_bit_s"] // 8,
+        "buffer": options["burst_ns"] // TICK_NS,
+        "limit": options["limit_bytes"],
+        "mtu": 0,
+    }
+    return {"attrs": [("TCA_TBF_PARMS", parameters), ("TCA_TBF_RTAB", True)]}
+
+
+_QDISC_OPTIONS = {"netem": _netem, "tbf": _tbf}

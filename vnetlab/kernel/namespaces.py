@@ -1,0 +1,63 @@
+"""EFFECT: network namespaces: made, entered and left, without a fork.
+
+A thread that calls unshare(2) is in the new namespace at once; a bind mount of its
+/proc/thread-self/ns/net keeps the namespace alive when the thread has gone home again. Sockets
+opened on the way stay in the namespace for good.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vnetlab.kernel import syscalls
+
+OWN = Path("/proc/thread-self/ns/net")
+
+
+@contextmanager
+def away() -> Iterator[None]:
+    """Come back to the present namespace at the end, whatever happens in between."""
+    home = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        syscalls.setns(home)
+        os.close(home)
+
+
+@contextmanager
+def entered(path: Path) -> Iterator[None]:
+    """Be in the namespace that is mounted at `path`."""
+    with away():
+        enter(path)
+        yield
+
+
+def enter(path: Path) -> None:
+    """Move this thread into the namespace that is mounted at `path`, for good."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.setns(fd)
+    finally:
+        os.close(fd)
+
+
+def create(path: Path) -> None:
+    """Make a namespace and keep it alive by a bind mount at `path`, a new file."""
+    with away():
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        path.touch(exist_ok=False)
+        syscalls.mount(str(OWN), path, None, syscalls.MS_BIND)
+
+
+def remove(path: Path) -> None:
+    """Undo `create`; half of it too."""
+    try:
+        syscalls.umount(path, syscalls.MNT_DETACH)
+    except OSError:
+        if path.exists() and os.path.ismount(path):
+            raise
+    path.unlink(missing_ok=True)

@@ -1,0 +1,175 @@
+"""EFFECT: a route-netlink socket of one namespace: many changes in one send, dumps in one read.
+
+How it works: pyroute2's message classes encode and decode; the socket is a plain one. Requests go
+out packed into a few large sends. Only the last of each send asks for an acknowledgement: the
+kernel works through them in order and reports the failures of the others by itself, so when the
+last one is answered all are done (Documentation/userspace-api/netlink/intro.rst).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
+from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+
+from vnetlab.errors import KernelRefusedError
+
+SOL_NETLINK = 270  # linux/netlink.h
+NETLINK_CAP_ACK = 10
+NETLINK_EXT_ACK = 11
+NETLINK_GET_STRICT_CHK = 12
+
+_NLM_F_DUMP_INTR = 0x10
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLMSGERR_ATTR_MSG = 1
+_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+_SEND_BYTES = 48 * 1024  # well below net.core.wmem_default
+_READ_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message to the kernel, encoded but for its sequence number, and what it is for."""
+
+    message: Any
+    purpose: str
+
+
+class Channel:
+    """A socket in the namespace that the thread is in when it is made, and stays in."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+        )
+        for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
+            self._socket.setsockopt(SOL_NETLINK, option, 1)
+        self._socket.bind((0, 0))
+        self._sequence = count(1)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def change(self, requests: Iterable[Request]) -> None:
+        """Carry out `requests` in their order.
+
+        Raises KernelRefusedError with the first that failed; those after it were tried too.
+        """
+        failures: list[str] = []
+        batch = _Batch()
+        for request in requests:
+            batch.add(request, next(self._sequence))
+            if len(batch.encoded) > _SEND_BYTES:
+                failures += self._send(batch)
+                batch = _Batch()
+        if batch.encoded:
+            failures += self._send(batch)
+        if failures:
+            raise KernelRefusedError(failures[0])
+
+    def dump(self, message: Any) -> list[Any]:
+        """Return all objects that the kernel lists for `message`, asked again if they changed."""
+        while True:
+            self._socket.send(_encode(message, NLM_F_DUMP, next(self._sequence)))
+            replies = list(self._replies())
+            if not any(reply["header"]["flags"] & _NLM_F_DUMP_INTR for reply in replies):
+                return replies
+
+    def _send(self, batch: _Batch) -> list[str]:
+        """Send one batch and return its failures."""
+        self._socket.send(batch.closed())
+        failures: list[str] = []
+        while True:
+            for _, answered, reply in _split(self._socket.recv(_READ_BYTES)):
+                error = _decode_error(reply)
+                if error is not None:
+                    failures.append(f"the kernel refused to {batch.purposes[answered]}: {error}")
+                if answered == batch.last:
+                    return failures
+
+    def _replies(self) -> Iterator[Any]:
+        while True:
+            received = self._socket.recv(_READ_BYTES)
+            for kind, _, reply in _split(received):
+                if kind == _NLMSG_DONE:
+                    return
+                if kind == _NLMSG_ERROR:
+                    raise KernelRefusedError(f"the kernel refused a dump: {_decode_error(reply)}")
+                yield from MarshalRtnl().parse(reply)
+
+
+class _Batch:
+    """Requests encoded one behind the other for one send."""
+
+    def __init__(self) -> None:
+        self.encoded = bytearray()
+        self.purposes: dict[int, str] = {}
+        self.last = 0
+        self._start_of_last = 0
+
+    def add(self, request: Request, sequence: int) -> None:
+        self._start_of_last = len(self.encoded)
+        self.encoded += _encode(request.message, 0, sequence)
+        self.purposes[sequence] = request.purpose
+        self.last = sequence
+
+    def closed(self) -> bytearray:
+        """The bytes, with an acknowledgement asked for on the last request."""
+        length, kind, flags, *rest = _HEADER.unpack_from(self.encoded, self._start_of_last)
+        _HEADER.pack_into(self.encoded, self._start_of_last, length, kind, flags | NLM_F_ACK, *rest)
+        return self.encoded
+
+
+def _encode(message: Any, flags: int, sequence: int) -> bytes:
+    header = message["header"]
+    header["flags"] = header.get("flags", 0) | NLM_F_REQUEST | flags
+    header["sequence_number"] = sequence
+    message.encode()
+    return bytes(message.data)
+
+
+def _split(received: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield type, sequence number and bytes of each message."""
+    at = 0
+    while at < len(received):
+        length, kind, _, sequence, _ = _HEADER.unpack_from(received, at)
+        yield kind, sequence, received[at : at + length]
+        at += -(-length // 4) * 4
+
+
+def _decode_error(reply: bytes) -> str | None:
+    """Return the kernel's words for a failure; None for an acknowledgement."""
+    (code,) = struct.unpack_from("=i", reply, _HEADER.size)
+    if code == 0:
+        return None
+    words = os.strerror(-code)
+    detail = _extended(reply)
+    return f"{words} ({detail})" if detail else words
+
+
+def _extended(reply: bytes) -> str | None:
+    """Return the extended acknowledgement's text: NLMSGERR_ATTR_MSG."""
+    echoed = _HEADER.size  # NETLINK_CAP_ACK: only the header of our request comes back
+    attributes = reply[_HEADER.size + 4 + echoed :]
+    for kind, value in _attributes(attributes):
+        if kind == _NLMSGERR_ATTR_MSG:
+            return value.rstrip(b"\0").decode(errors="replace")
+    return None
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4:
+            return
+        yield kind, data[at + 4 : at + length]
+        at += -(-length // 4) * 4

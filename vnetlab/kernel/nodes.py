@@ -1,0 +1,71 @@
+"""EFFECT: the namespaces of one lab while a command works on them: entered, and spoken to."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import Self
+
+from vnetlab.errors import MissingFeatureError
+from vnetlab.kernel import namespaces
+from vnetlab.kernel.labdir import LabDir
+from vnetlab.kernel.netlink import Channel
+
+
+class Nodes:
+    """A lab's namespaces by name, each with one netlink socket, opened when first used."""
+
+    def __init__(self, lab: LabDir) -> None:
+        self.lab = lab
+        self._channels: dict[str, Channel] = {}
+        self._fds: dict[str, int] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._open.close()
+
+    def enter(self, node: str) -> AbstractContextManager[None]:
+        """Be in the namespace of `node` as long as the context lasts."""
+        return namespaces.entered(self.lab.namespace(node))
+
+    def channel(self, node: str) -> Channel:
+        """The netlink socket in the namespace of `node`."""
+        if node not in self._channels:
+            with self.enter(node):
+                channel = Channel()
+            self._open.callback(channel.close)
+            self._channels[node] = channel
+        return self._channels[node]
+
+    def fd(self, node: str) -> int:
+        """A file descriptor of the namespace of `node`, for messages that place a link in it."""
+        if node not in self._fds:
+            fd = os.open(self.lab.namespace(node), os.O_RDONLY | os.O_CLOEXEC)
+            self._open.callback(os.close, fd)
+            self._fds[node] = fd
+        return self._fds[node]
+
+    def create(self, node: str) -> None:
+        """Make the namespace of `node`. Raises MissingFeatureError without the permission."""
+        try:
+            self.lab.create_namespace(node)
+        except PermissionError:
+            raise MissingFeatureError(
+                "no permission to make a network namespace",
+                fix="run it as root, or with --realm uml, which needs none",
+            ) from None
+
+    def remove(self, node: str) -> None:
+        """Take the namespace of `node` and all in it away."""
+        self._channels.pop(node, None)
+        self._fds.pop(node, None)
+        self.lab.remove_namespace(node)

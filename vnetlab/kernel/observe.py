@@ -1,0 +1,245 @@
+"""EFFECT: the kernel's tables of a lab as a State: one dump per kind of object and namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from itertools import groupby
+from operator import itemgetter
+from socket import AF_BRIDGE, AF_INET, AF_UNSPEC
+from typing import Any
+
+from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETQDISC, RTM_GETROUTE
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from pyroute2.netlink.rtnl.tcmsg import tcmsg
+
+from vnetlab.kernel import sysctls
+from vnetlab.kernel.messages import (
+    BRIDGE_VLAN_INFO_PVID,
+    BRIDGE_VLAN_INFO_UNTAGGED,
+    IFF_UP,
+    IN6_ADDR_GEN_MODE_NONE,
+    RT_TABLE_MAIN,
+    RTN_UNICAST,
+    Indexes,
+    parse_alias,
+)
+from vnetlab.kernel.netlink import Channel
+from vnetlab.kernel.nodes import Nodes
+from vnetlab.state.compile import DEFAULT_ROUTE
+from vnetlab.state.objects import (
+    Address,
+    BridgeVlan,
+    Kind,
+    Link,
+    LinkId,
+    Namespace,
+    Object,
+    Qdisc,
+    Route,
+    State,
+    Sysctl,
+    collect,
+)
+from vnetlab.state.shaping import TICK_NS
+
+_RTEXT_FILTER_BRVLAN = 2
+_RTPROT_KERNEL = 2
+_LOOPBACK = 1
+_KINDS = {kind.value: kind for kind in Kind}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """A lab's State, and the ifindex of each of its links."""
+
+    state: State
+    indexes: Indexes
+
+
+def observe(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = ()) -> Observed:
+    """Read everything that the lab's namespaces hold.
+
+    `sysctl_keys` are the settings to read, as (namespace, key): there are too many to read all.
+    """
+    reading = _Reading()
+    names = nodes.lab.nodes()
+    for name in names:
+        reading.read(name, nodes.channel(name))
+    objects = [*reading.objects, *reading.links(), *_sysctls(nodes, sysctl_keys, names)]
+    return Observed(state=collect(objects), indexes=reading.indexes)
+
+
+class _Reading:
+    """What was read so far. Which end a veth's peer is, is known when all links are."""
+
+    def __init__(self) -> None:
+        self.objects: list[Object] = []
+        self.indexes: dict[LinkId, int] = {}
+        self._links: list[Link] = []
+        self._lower: dict[LinkId, int] = {}  # IFLA_LINK: a veth's peer, a sub-interface's parent
+
+    def read(self, netns: str, channel: Channel) -> None:
+        messages = channel.dump(_get_links())
+        names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
+        filtering = False
+        for message in messages:
+            if message["index"] == _LOOPBACK:
+                self.objects.append(_namespace(netns, message))
+                continue
+            link = _link(netns, message, names)
+            filtering |= link.vlan_filtering
+            self._links.append(link)
+            self.indexes[link.id] = message["index"]
+            self._lower[link.id] = message.get_attr("IFLA_LINK") or 0
+        if filtering:
+            self.objects += _bridge_vlans(netns, channel, names)
+        self.objects += _addresses(netns, channel, names)
+        self.objects += _routes(netns, channel, names)
+        self.objects += _qdiscs(netns, channel, names)
+
+    def links(self) -> Iterator[Link]:
+        """The links, each veth with its peer: the end that has it as its peer in turn."""
+        ends = {
+            (self.indexes[link.id], self._lower[link.id]): link.id
+            for link in self._links
+            if link.kind is Kind.VETH
+        }
+        for link in self._links:
+            if link.kind is Kind.VETH:
+                facing = (self._lower[link.id], self.indexes[link.id])
+                yield replace(link, peer=ends.get(facing))
+            else:
+                yield link
+
+
+def _get_links(*, family: int = AF_UNSPEC, filters: int = 0) -> Any:
+    message = ifinfmsg()
+    message["header"]["type"] = RTM_GETLINK
+    message["family"] = family
+    message["attrs"] = [("IFLA_EXT_MASK", filters)] if filters else []
+    return message
+
+
+def _namespace(netns: str, loopback: Any) -> Namespace:
+    role, _ = parse_alias(loopback.get_attr("IFLA_IFALIAS"))
+    return Namespace(name=netns, role=role, lo_up=bool(loopback["flags"] & IFF_UP))
+
+
+def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
+    role, label = parse_alias(message.get_attr("IFLA_IFALIAS"))
+    info = message.get_attr("IFLA_LINKINFO")
+    kind = _KINDS.get(info.get_attr("IFLA_INFO_KIND")) if info else None
+    data = info.get_attr("IFLA_INFO_DATA") if info and kind is not Kind.VETH else None
+    mode = message.get_nested("IFLA_AF_SPEC", "AF_INET6", "IFLA_INET6_ADDR_GEN_MODE")
+    return Link(
+        netns=netns,
+        name=message.get_attr("IFLA_IFNAME"),
+        kind=kind,
+        role=role,
+        label=label,
+        mac=message.get_attr("IFLA_ADDRESS") or "",
+        mtu=message.get_attr("IFLA_MTU"),
+        up=bool(message["flags"] & IFF_UP),
+        link_local=mode not in (None, IN6_ADDR_GEN_MODE_NONE),
+        master=names.get(message.get_attr("IFLA_MASTER")),
+        parent=names.get(message.get_attr("IFLA_LINK")) if kind is Kind.VLAN else None,
+        vlan=data.get_attr("IFLA_VLAN_ID") if data and kind is Kind.VLAN else None,
+        vlan_filtering=bool(data.get_attr("IFLA_BR_VLAN_FILTERING"))
+        if data and kind is Kind.BRIDGE
+        else False,
+    )
+
+
+def _bridge_vlans(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[BridgeVlan]:
+    for message in channel.dump(_get_links(family=AF_BRIDGE, filters=_RTEXT_FILTER_BRVLAN)):
+        spec = message.get_attr("IFLA_AF_SPEC")
+        for vlan in spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec else ():
+            yield BridgeVlan(
+                netns=netns,
+                link=names[message["index"]],
+                vid=vlan["vid"],
+                pvid=bool(vlan["flags"] & BRIDGE_VLAN_INFO_PVID),
+                untagged=bool(vlan["flags"] & BRIDGE_VLAN_INFO_UNTAGGED),
+            )
+
+
+def _addresses(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Address]:
+    """All but those that the kernel made: loopback's own and IPv6 link-local ones."""
+    message = ifaddrmsg()
+    message["header"]["type"] = RTM_GETADDR
+    message["family"] = AF_UNSPEC
+    for reply in channel.dump(message):
+        text = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
+        interface = ip_interface(f"{text}/{reply['prefixlen']}")
+        if not (interface.is_loopback or (interface.version == 6 and interface.is_link_local)):
+            yield Address(netns=netns, link=names[reply["index"]], interface=interface)
+
+
+def _routes(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Route]:
+    """The unicast routes of the main table that the kernel did not make itself."""
+    message = rtmsg()
+    message["header"]["type"] = RTM_GETROUTE
+    message["family"] = AF_UNSPEC  # pyroute2 would ask for IPv4 alone
+    for reply in channel.dump(message):
+        ours = reply["type"] == RTN_UNICAST and reply["proto"] != _RTPROT_KERNEL
+        if ours and reply.get_attr("RTA_TABLE", reply["table"]) == RT_TABLE_MAIN:
+            via = reply.get_attr("RTA_GATEWAY")
+            yield Route(
+                netns=netns,
+                destination=_destination(reply),
+                via=ip_address(via) if via else None,
+                link=names.get(reply.get_attr("RTA_OIF")),
+            )
+
+
+def _destination(reply: Any) -> IPv4Network | IPv6Network:
+    anywhere = str(DEFAULT_ROUTE[4 if reply["family"] == AF_INET else 6].network_address)
+    return ip_network(f"{reply.get_attr('RTA_DST') or anywhere}/{reply['dst_len']}")
+
+
+def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdisc]:
+    """Those that somebody set: the kernel's default ones have no handle."""
+    message = tcmsg()
+    message["header"]["type"] = RTM_GETQDISC
+    for reply in channel.dump(message):
+        if reply["handle"] >> 16:
+            yield Qdisc(
+                netns=netns,
+                link=names[reply["index"]],
+                handle=reply["handle"],
+                parent=reply["parent"],
+                kind=reply.get_attr("TCA_KIND"),
+                options=tuple(sorted(_qdisc_options(reply).items())),
+            )
+
+
+def _qdisc_options(reply: Any) -> dict[str, int]:
+    options = reply.get_attr("TCA_OPTIONS")
+    match reply.get_attr("TCA_KIND"):
+        case "netem":
+            return {"delay_ns": options["delay"] * TICK_NS, "limit_packets": options["limit"]}
+        case "tbf":
+            parameters = options.get_attr("TCA_TBF_PARMS")
+            return {
+                "burst_ns": parameters["buffer"] * TICK_NS,
+                "limit_bytes": parameters["limit"],
+                "rate_bit_s": parameters["rate"] * 8,
+            }
+        case _:
+            return {}
+
+
+def _sysctls(
+    nodes: Nodes, keys: Iterable[tuple[str, str]], present: Collection[str]
+) -> list[Sysctl]:
+    found = []
+    for netns, pairs in groupby(sorted(keys), key=itemgetter(0)):
+        if netns in present:
+            with nodes.enter(netns):
+                values = [(key, sysctls.read(key)) for _, key in pairs]
+            found += [Sysctl(netns=netns, key=k, value=v) for k, v in values if v is not None]
+    return found

@@ -1,0 +1,200 @@
+"""The verbs: what can be done with a lab. The command line calls these, and so may you.
+
+Everything here happens in the kernel that the calling process runs on; how a command gets into
+another one is the business of `vnetlab.realm`. `root` is the directory that holds this kernel's
+labs (`vnetlab.realm.rundir`). Heavy libraries are imported by the verbs that use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+
+from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
+from vnetlab.kernel import processes, sysctls
+from vnetlab.kernel.apply import apply
+from vnetlab.kernel.features import missing_features
+from vnetlab.kernel.labdir import LabDir, list_labs
+from vnetlab.kernel.nodes import Nodes
+from vnetlab.kernel.observe import Observed, observe
+from vnetlab.state.compile import compile_topology
+from vnetlab.state.diff import diff_states
+from vnetlab.state.features import required_features
+from vnetlab.state.objects import State
+from vnetlab.state.plan import Plan, order_changes
+from vnetlab.state.show import describe, describe_change
+from vnetlab.state.status import Status, node_statuses
+from vnetlab.topology.store import dump, parse
+from vnetlab.topology.topology import Topology
+
+_ROUNDS = 3
+"""How often `up` observes and applies: a second time only where a change undid another object."""
+
+
+def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: None) -> Plan:
+    """Build the lab of `topology`, or change the running one into it; return what was done.
+
+    `waiting` is called where another command holds the lab's lock. What cannot be completed in
+    a new lab is undone. Raises UsageError if the lab runs from another file, MissingFeatureError
+    before anything changes, KernelRefusedError with what the kernel would not do.
+    """
+    lab = LabDir(root, topology.name)
+    desired = _desired(topology)
+    with lab.locked(waiting=waiting):
+        _refuse_another_file(lab, topology)
+        _require_features(desired)
+        was_there = lab.live.exists()
+        try:
+            lab.create()
+            _write_atomically(lab.topology, dump(topology))
+            with Nodes(lab) as nodes:
+                return _converge(desired, nodes)
+        except BaseException:
+            if not was_there:
+                _remove(lab)
+            raise
+
+
+def plan(topology: Topology, root: Path) -> Plan:
+    """Return what `up` would do, and do nothing."""
+    lab = LabDir(root, topology.name)
+    desired = _desired(topology)
+    if not lab.exists:
+        return order_changes(diff_states(desired=desired, observed=State()))
+    with lab.locked(shared=True), Nodes(lab) as nodes:
+        _refuse_another_file(lab, topology)
+        return _plan(desired, _observe(nodes, desired))
+
+
+def down(name: str, root: Path, *, waiting: Callable[[], None] = lambda: None) -> None:
+    """Take everything of the lab away, complete or not; end the processes that run in it.
+
+    Raises UsageError if it is not there, or if the calling process is inside it.
+    """
+    lab = _existing(name, root)
+    if processes.inside(lab):
+        raise UsageError(f"this shell runs inside lab '{name}'", fix="leave it first, with 'exit'")
+    with lab.locked(waiting=waiting):
+        _remove(lab)
+
+
+def labs(root: Path) -> tuple[str, ...]:
+    """The names of the labs that are up, or partly so."""
+    return list_labs(root)
+
+
+def nodes(name: str, root: Path) -> tuple[str, ...]:
+    """The names of the lab's nodes. Raises UsageError if there is no such lab."""
+    return _existing(name, root).nodes()
+
+
+def status(name: str, root: Path) -> Status:
+    """Return how the lab is, and how it differs from its topology.
+
+    Raises UsageError if there is no such lab, KernelRefusedError if it was never completed.
+    """
+    lab = _existing(name, root)
+    with lab.locked(shared=True), Nodes(lab) as present:
+        topology = _cached(lab)
+        desired = _desired(topology)
+        observed = _observe(present, desired)
+        return Status(
+            name=name,
+            source=topology.source,
+            nodes=node_statuses(observed.state),
+            drift=_plan(desired, observed).changes,
+        )
+
+
+def _desired(topology: Topology) -> State:
+    """What the kernel should have, as far as it knows the settings: some depend on modules."""
+    state = compile_topology(topology)
+    return replace(
+        state, sysctls=frozenset(item for item in state.sysctls if sysctls.known(item.key))
+    )
+
+
+def _observe(nodes: Nodes, desired: State) -> Observed:
+    return observe(nodes, sysctl_keys=(item.id for item in desired.sysctls))
+
+
+def _plan(desired: State, observed: Observed) -> Plan:
+    return order_changes(diff_states(desired=desired, observed=observed.state))
+
+
+def _converge(desired: State, nodes: Nodes) -> Plan:
+    """Apply until nothing differs; return the first plan, which is all there was to do."""
+    observed = _observe(nodes, desired)
+    first = todo = _plan(desired, observed)
+    for _ in range(_ROUNDS):
+        if not todo.changes:
+            return first
+        apply(todo, nodes, observed)
+        observed = _observe(nodes, desired)
+        todo = _plan(desired, observed)
+    more = f" and {len(todo.changes) - 1} more" if len(todo.changes) > 1 else ""
+    raise KernelRefusedError(
+        f"the kernel did not take '{describe_change(todo.changes[0])}'{more}",
+        fix="this is a fault of vnetlab: please report it with the topology",
+    )
+
+
+def _require_features(desired: State) -> None:
+    required = required_features(desired)
+    lacking = missing_features(required)
+    if lacking:
+        words = []
+        for feature in lacking:
+            example = required[feature]
+            words.append(
+                f"{feature.label} ({feature.option}), which "
+                + (f"{describe(example)} needs" if example else "every lab needs")
+            )
+        raise MissingFeatureError(
+            f"this kernel has no {'; no '.join(words)}",
+            fix="use --realm uml, a lab kernel that has it ('vnetlab doctor' tells more)",
+        )
+
+
+def _refuse_another_file(lab: LabDir, topology: Topology) -> None:
+    if lab.topology.exists() and (running := _cached(lab)).source != topology.source:
+        raise UsageError(
+            f"{topology.source}: lab '{lab.name}' is up already from {running.source}",
+            fix=f"take it down with 'vnetlab down {lab.name}', or give this one another name",
+        )
+
+
+def _existing(name: str, root: Path) -> LabDir:
+    lab = LabDir(root, name)
+    if not lab.exists:
+        running = list_labs(root)
+        close = get_close_matches(name, running, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else ""
+        there = f" ({', '.join(running)})" if running else ""
+        raise UsageError(
+            f"no lab '{name}' is up{there}", fix=hint or "'vnetlab ls' shows those that are"
+        )
+    return lab
+
+
+def _cached(lab: LabDir) -> Topology:
+    try:
+        return parse(lab.topology.read_text())
+    except FileNotFoundError:
+        raise KernelRefusedError(
+            f"lab '{lab.name}' was never completed",
+            fix=f"run 'vnetlab up' on its file again, or 'vnetlab down {lab.name}'",
+        ) from None
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+def _remove(lab: LabDir) -> None:
+    processes.end(lab)
+    lab.remove()

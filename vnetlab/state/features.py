@@ -1,0 +1,57 @@
+"""Which kernel features a state needs, each by name and with what needs it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from vnetlab.state.objects import Kind, Link, Object, Qdisc, State, everything
+
+
+class Feature(Enum):
+    """A kernel feature: its name, the kernel's option for it, and what vnetlab needs it for."""
+
+    NETWORK_NAMESPACES = ("network-namespaces", "CONFIG_NET_NS", "every node of a lab")
+    VETH = ("veth", "CONFIG_VETH", "vNICs and uplinks")
+    BRIDGE = ("bridge", "CONFIG_BRIDGE", "vSwitches and physical switches")
+    BRIDGE_VLAN_FILTERING = (
+        "bridge-vlan-filtering",
+        "CONFIG_BRIDGE_VLAN_FILTERING",
+        "networks with a VLAN",
+    )
+    VLAN_8021Q = ("802.1q", "CONFIG_VLAN_8021Q", "a router's interfaces in networks with a VLAN")
+    TBF = ("tbf", "CONFIG_NET_SCH_TBF", "the rate of an uplink")
+    NETEM = ("netem", "CONFIG_NET_SCH_NETEM", "the delay of an uplink")
+    IPV6 = ("ipv6", "CONFIG_IPV6", "IPv6 addresses, and keeping IPv6 off switches")
+    PACKET_SOCKETS = ("packet-sockets", "CONFIG_PACKET", "the taps of a probe")
+
+    def __init__(self, label: str, option: str, needed_for: str) -> None:
+        self.label = label
+        self.option = option
+        self.needed_for = needed_for
+
+
+def required_features(state: State) -> dict[Feature, Object | None]:
+    """Return the features that `state` needs, each with one object that needs it.
+
+    None stands where every lab needs the feature.
+    """
+    required: dict[Feature, Object | None] = dict.fromkeys(
+        (Feature.NETWORK_NAMESPACES, Feature.VETH, Feature.BRIDGE, Feature.IPV6)
+    )
+    for item in sorted(everything(state), key=lambda item: str(item.id)):
+        for feature in _needed_by(item):
+            required.setdefault(feature, item)
+    return required
+
+
+def _needed_by(item: Object) -> Iterator[Feature]:
+    match item:
+        case Link(kind=Kind.BRIDGE, vlan_filtering=True):
+            yield Feature.BRIDGE_VLAN_FILTERING
+        case Link(kind=Kind.VLAN):
+            yield Feature.VLAN_8021Q
+        case Qdisc(kind="tbf"):
+            yield Feature.TBF
+        case Qdisc(kind="netem"):
+            yield Feature.NETEM

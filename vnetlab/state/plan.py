@@ -1,0 +1,119 @@
+"""The order in which changes are made (pure).
+
+Removals come first, from what depends to what is depended on, then everything else the other way
+round. A link is made before it is configured: all links of a phase can then be made in one go,
+and bridges come up last, when their ports are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from vnetlab.state.diff import Change
+from vnetlab.state.objects import (
+    Address,
+    BridgeVlan,
+    Kind,
+    Link,
+    Namespace,
+    Object,
+    Qdisc,
+    Route,
+    Sysctl,
+)
+
+
+class Phase(IntEnum):
+    """The phases of a plan, in their order."""
+
+    REMOVE_ROUTES = 0
+    REMOVE_QDISCS = 1
+    REMOVE_ADDRESSES = 2
+    REMOVE_BRIDGE_VLANS = 3
+    REMOVE_LINKS = 4
+    REMOVE_NAMESPACES = 5
+    NAMESPACES = 6
+    SYSCTLS = 7
+    BRIDGES = 8
+    VETHS = 9
+    SUB_INTERFACES = 10
+    CONFIGURE_LINKS = 11
+    BRIDGE_VLANS = 12
+    QDISCS = 13
+    ADDRESSES = 14
+    ROUTES = 15
+
+
+_REMOVAL: dict[type[Object], Phase] = {
+    Route: Phase.REMOVE_ROUTES,
+    Qdisc: Phase.REMOVE_QDISCS,
+    Address: Phase.REMOVE_ADDRESSES,
+    BridgeVlan: Phase.REMOVE_BRIDGE_VLANS,
+    Link: Phase.REMOVE_LINKS,
+    Namespace: Phase.REMOVE_NAMESPACES,
+}
+_MAKING: dict[type[Object], Phase] = {
+    Namespace: Phase.NAMESPACES,
+    Sysctl: Phase.SYSCTLS,
+    BridgeVlan: Phase.BRIDGE_VLANS,
+    Qdisc: Phase.QDISCS,
+    Address: Phase.ADDRESSES,
+    Route: Phase.ROUTES,
+}
+_LINKS: dict[Kind | None, Phase] = {
+    Kind.BRIDGE: Phase.BRIDGES,
+    Kind.VETH: Phase.VETHS,
+    Kind.VLAN: Phase.SUB_INTERFACES,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The changes, phase by phase; within a phase their order does not matter."""
+
+    phases: tuple[tuple[Phase, tuple[Change, ...]], ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Every change once, in the order in which they begin."""
+        return tuple(
+            change
+            for phase, changes in self.phases
+            for change in changes
+            if not (phase is Phase.CONFIGURE_LINKS and change.old is None)
+        )
+
+
+def order_changes(changes: Iterable[Change]) -> Plan:
+    """Return the plan that makes `changes`."""
+    phases: dict[Phase, list[Change]] = {phase: [] for phase in Phase}
+    for change in sorted(changes, key=_place):
+        for phase in _phases(change):
+            phases[phase].append(change)
+    return Plan(phases=tuple((phase, tuple(some)) for phase, some in phases.items() if some))
+
+
+def _phases(change: Change) -> tuple[Phase, ...]:
+    subject = change.subject
+    if change.new is None:
+        return (_REMOVAL[type(subject)],)
+    if isinstance(subject, Link):
+        making = (_LINKS[subject.kind],) if change.old is None else ()
+        return (*making, Phase.CONFIGURE_LINKS)
+    return (_MAKING[type(subject)],)
+
+
+def _place(change: Change) -> tuple[bool, bool, str, str]:
+    """By namespace and id, for the reader and for batches; bridges and child qdiscs last."""
+    subject = change.subject
+    last = isinstance(subject, Link) and subject.kind is Kind.BRIDGE
+    netns = subject.name if isinstance(subject, Namespace) else subject.netns
+    return (last, change.new is None, netns, _sort_id(subject))
+
+
+def _sort_id(subject: Object) -> str:
+    if isinstance(subject, Qdisc):
+        return f"{subject.link} {subject.handle:08x}"  # a parent has the lower handle
+    return str(subject.id)
