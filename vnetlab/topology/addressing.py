@@ -1,0 +1,231 @@
+"""Addresses and MACs for whatever the file gives none to (pure).
+
+How it works: each asks for an address by a key of its own (`vm web1 web 0`), and a hash of the key
+says which one of the prefix it gets, so that it does not depend on the others. Where two hash to
+the same one, the earlier in the file has it and the later hashes again: what is appended to a file
+moves nobody, and what is inserted moves another only if it takes exactly that one's address.
+Addresses that the file gives are reserved first, and gateways always, whether used or not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import blake2b
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    from vnetlab.topology.findings import Findings
+    from vnetlab.topology.model import File
+    from vnetlab.topology.model import Network as NetworkPart
+    from vnetlab.topology.topology import Address, Interface, Network
+
+_HASHED_BITS = 32  # of an IPv6 address, so that it stays readable: fd00::8a2e:370
+_MAC_BITS = 40
+_LOCAL_MAC = 0x02 << _MAC_BITS  # locally administered, unicast (IEEE 802-2014, 8.4)
+_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class HostRange:
+    """The addresses of a prefix that hosts can have, as numbers."""
+
+    version: int
+    first: int
+    last: int
+
+    def __contains__(self, address: Address) -> bool:
+        return address.version == self.version and self.first <= int(address) <= self.last
+
+    def __str__(self) -> str:
+        return f"{self._address(self.first)}-{self._address(self.last)}"
+
+    def _address(self, number: int) -> Address:
+        return ip_address(number.to_bytes(4 if self.version == 4 else 16))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """The addresses and MACs of all interfaces, by the name of the node and the interface's index.
+
+    A router has one MAC, that of its physical port.
+    """
+
+    vms: Mapping[tuple[str, int], tuple[Interface, ...]]
+    vm_macs: Mapping[tuple[str, int], str]
+    routers: Mapping[tuple[str, int], tuple[Interface, ...]]
+    router_macs: Mapping[str, str]
+
+
+def host_range(prefix: Network) -> HostRange:
+    """The host addresses of `prefix`.
+
+    Not its first address (the network's in IPv4, every router's in IPv6: RFC 4291, 2.6.1), nor
+    the last of IPv4 (broadcast); but all of a prefix for two or one (RFC 3021, RFC 6164).
+    """
+    first, last = int(prefix.network_address), int(prefix.broadcast_address)
+    if prefix.prefixlen < prefix.max_prefixlen - 1:
+        first, last = first + 1, last - (prefix.version == 4)
+    return HostRange(prefix.version, first, last)
+
+
+def prefixes_of(network: NetworkPart) -> tuple[Network, ...]:
+    """The network's prefixes, IPv4 before IPv6."""
+    return tuple(prefix for prefix in (network.ipv4, network.ipv6) if prefix)
+
+
+def prefix_of(network: NetworkPart, version: int) -> Network | None:
+    """The network's prefix of the IP version 4 or 6."""
+    return next((it for it in prefixes_of(network) if it.version == version), None)
+
+
+def gateways_of(network: NetworkPart) -> tuple[Address, ...]:
+    """The addresses that the network's router has, or would have if there were one."""
+    given = {address.version: address for address in network.gateway or ()}
+    return tuple(
+        given.get(prefix.version) or type(prefix.network_address)(host_range(prefix).first)
+        for prefix in prefixes_of(network)
+    )
+
+
+def assign_addresses(file: File, findings: Findings) -> Addresses:
+    """Addresses and MACs for everything in `file`, which is filled in and has no faults left.
+
+    Adds prefixes that are too small to `findings`.
+    """
+    pools = _make_pools(file)
+    routers = _assign_to_routers(file, pools)
+    vms = _assign_to_vms(file, pools)
+    for (name, version), pool in pools.items():
+        if pool.refused:
+            hosts, needed = len(pool.taken), len(pool.taken) + pool.refused
+            text = f"{pool.prefix} is full: {hosts} hosts fit in, {needed} are there"
+            findings.add(
+                ("networks", name, f"ipv{version}"), text, fix="take a shorter prefix length"
+            )
+    vm_macs, router_macs = _assign_macs(file)
+    return Addresses(vms=vms, vm_macs=vm_macs, routers=routers, router_macs=router_macs)
+
+
+class _Pool:
+    """The host addresses of one prefix, and which of them are taken."""
+
+    def __init__(self, prefix: Network) -> None:
+        hosts = host_range(prefix)
+        self.prefix = prefix
+        self.taken: set[int] = set()  # as offsets from the first host address
+        self.refused = 0
+        self._first = hosts.first
+        self._size = min(hosts.last - hosts.first + 1, 1 << _HASHED_BITS)
+
+    def take(self, key: str) -> tuple[Interface, ...]:
+        """The address for `key`; none where all are taken."""
+        offset = _choose(key, self._size, self.taken)
+        if offset is None:
+            self.refused += 1
+            return ()
+        return (self.reserve(self._first + offset),)
+
+    def reserve(self, number: int) -> Interface:
+        """Take the address `number`."""
+        self.taken.add(number - self._first)
+        kind = IPv4Interface if self.prefix.version == 4 else IPv6Interface
+        return kind((number, self.prefix.prefixlen))
+
+
+def _choose(key: str, size: int, taken: AbstractSet[int]) -> int | None:
+    """The number below `size` that `key` hashes to and that is not taken; None if all are."""
+    for attempt in range(_TRIES):
+        number = _hash(f"{key} {attempt}") % size
+        if number not in taken:
+            return number
+    following = ((number + step) % size for step in range(min(size, len(taken) + 1)))
+    return next((number for number in following if number not in taken), None)
+
+
+def _hash(key: str) -> int:
+    return int.from_bytes(blake2b(key.encode(), digest_size=8).digest())
+
+
+def _make_pools(file: File) -> dict[tuple[str, int], _Pool]:
+    pools: dict[tuple[str, int], _Pool] = {}
+    for name, network in file.networks.items():
+        for prefix, gateway in zip(prefixes_of(network), gateways_of(network), strict=True):
+            pools[name, prefix.version] = _Pool(prefix)
+            pools[name, prefix.version].reserve(int(gateway))
+    for vm in file.vms.values():
+        for nic in vm.nics or ():
+            for address in filter(None, (nic.ipv4, nic.ipv6)):
+                pools[str(nic.network), address.version].reserve(int(address))
+    return pools
+
+
+def _assign_to_routers(
+    file: File, pools: Mapping[tuple[str, int], _Pool]
+) -> dict[tuple[str, int], tuple[Interface, ...]]:
+    """The first router of a network takes its gateway addresses."""
+    assigned = {}
+    served: set[str] = set()
+    for name, router in file.routers.items():
+        for index, network_name in enumerate(router.networks or ()):
+            addresses: tuple[Interface, ...] = ()
+            for gateway in gateways_of(file.networks[network_name]):
+                pool = pools[network_name, gateway.version]
+                if network_name in served:
+                    addresses += pool.take(f"router {name} {network_name}")
+                else:
+                    addresses += (pool.reserve(int(gateway)),)
+            assigned[name, index] = addresses
+            served.add(network_name)
+    return assigned
+
+
+def _assign_to_vms(
+    file: File, pools: Mapping[tuple[str, int], _Pool]
+) -> dict[tuple[str, int], tuple[Interface, ...]]:
+    assigned = {}
+    for name, vm in file.vms.items():
+        times: Counter[str] = Counter()
+        for index, nic in enumerate(vm.nics or ()):
+            network_name = str(nic.network)
+            key = f"vm {name} {network_name} {times[network_name]}"
+            times[network_name] += 1
+            addresses: tuple[Interface, ...] = ()
+            for prefix in prefixes_of(file.networks[network_name]):
+                pool = pools[network_name, prefix.version]
+                given = nic.ipv4 if prefix.version == 4 else nic.ipv6
+                addresses += (pool.reserve(int(given)),) if given else pool.take(key)
+            assigned[name, index] = addresses
+    return assigned
+
+
+def _assign_macs(file: File) -> tuple[dict[tuple[str, int], str], dict[str, str]]:
+    nics = {
+        (name, index): nic
+        for name, vm in file.vms.items()
+        for index, nic in enumerate(vm.nics or ())
+    }
+    taken = {_mac_number(nic.mac) for nic in nics.values() if nic.mac}
+    router_macs = {name: _take_mac(f"{file.name} router {name}", taken) for name in file.routers}
+    vm_macs = {
+        (name, index): nic.mac or _take_mac(f"{file.name} vm {name} {index}", taken)
+        for (name, index), nic in nics.items()
+    }
+    return vm_macs, router_macs
+
+
+def _take_mac(key: str, taken: set[int]) -> str:
+    number = _choose(key, 1 << _MAC_BITS, taken)
+    assert number is not None, "no lab has 2^40 interfaces"
+    taken.add(number)
+    return (_LOCAL_MAC | number).to_bytes(6).hex(":")
+
+
+def _mac_number(mac: str) -> int:
+    """The part of `mac` below the byte that ours all begin with; -1 if it begins otherwise."""
+    number = int(mac.replace(":", ""), 16)
+    return number ^ _LOCAL_MAC if number >> _MAC_BITS == _LOCAL_MAC >> _MAC_BITS else -1

@@ -1,0 +1,138 @@
+"""Networks and the addresses in them: each VLAN, prefix, address and MAC once and usable (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vnetlab.topology.addressing import gateways_of, host_range, prefix_of
+from vnetlab.topology.defaults import vlans_of
+from vnetlab.topology.document import format_path
+from vnetlab.topology.values import LOWEST_IPV6_MTU
+
+if TYPE_CHECKING:
+    from vnetlab.topology.document import Path
+    from vnetlab.topology.findings import Findings
+    from vnetlab.topology.model import File, Nic
+    from vnetlab.topology.model import Network as NetworkPart
+    from vnetlab.topology.topology import Address
+
+
+def check_networks(file: File, findings: Findings) -> None:
+    """Note what is wrong with networks and with the addresses that the file gives."""
+    _check_vlans(file, findings)
+    _check_overlaps(file, findings)
+    for name, network in file.networks.items():
+        _check_mtu(("networks", name), network, findings)
+        _check_gateways(name, network, file, findings)
+    _check_nics(file, findings)
+
+
+def routed_networks(file: File) -> set[str]:
+    """The names of the networks that some router has."""
+    return {name for router in file.routers.values() for name in router.networks or ()}
+
+
+def _check_vlans(file: File, findings: Findings) -> None:
+    if not vlans_of(file.networks.values()):
+        for name in list(file.networks)[1:]:
+            text = "missing: without VLANs, several networks would be one"
+            findings.add(("networks", name, "vlan"), text, fix="give each network a vlan")
+        return
+    first: dict[int | None, str] = {}
+    for name, network in file.networks.items():
+        other = first.setdefault(network.vlan, name)
+        if other != name:
+            path = ("networks", name, "vlan")
+            default = "" if findings.has(path) else " (the default)"
+            text = f"VLAN {network.vlan}{default} is that of network '{other}' already"
+            findings.add(path, text, fix="give each network a VLAN of its own")
+
+
+def _check_overlaps(file: File, findings: Findings) -> None:
+    for version in (4, 6):
+        prefixes = sorted(
+            (prefix, name)
+            for name, network in file.networks.items()
+            if (prefix := prefix_of(network, version))
+        )
+        widest = prefixes[:1]  # of those so far, the one that reaches furthest
+        for prefix, name in prefixes[1:]:
+            reach, other = widest[0]
+            if prefix.overlaps(reach):
+                text = f"{prefix} overlaps {reach} of network '{other}'"
+                fix = "give each network a prefix of its own"
+                findings.add(("networks", name, f"ipv{version}"), text, fix=fix)
+            if int(prefix.broadcast_address) > int(reach.broadcast_address):
+                widest = [(prefix, name)]
+
+
+def _check_mtu(path: Path, network: NetworkPart, findings: Findings) -> None:
+    if network.ipv6 and network.mtu < LOWEST_IPV6_MTU:
+        text = f"got {network.mtu}, expected {LOWEST_IPV6_MTU} or more, as the network has ipv6"
+        findings.add((*path, "mtu"), text)
+
+
+def _check_gateways(name: str, network: NetworkPart, file: File, findings: Findings) -> None:
+    path: Path = ("networks", name, "gateway")
+    if network.gateway is None or not findings.is_sound(path[:2]):
+        return
+    versions = [address.version for address in network.gateway]
+    for index, address in enumerate(network.gateway):
+        at = (*path, index) if findings.has((*path, index)) else path
+        _check_address(at, address, name, network, findings)
+        if address.version in versions[:index]:
+            findings.add(at, f"got a second IPv{address.version} gateway, expected one per family")
+    if name not in routed_networks(file) and findings.is_sound(("routers",)):
+        fix = f"add '{name}' to the networks of a router, or leave the gateway out"
+        findings.add(path, "no router holds this gateway", fix=fix)
+
+
+def _check_nics(file: File, findings: Findings) -> None:
+    holders: dict[object, str] = {}
+    for name in sorted(routed_networks(file) & file.networks.keys()):
+        for gateway in gateways_of(file.networks[name]):
+            holders[gateway] = f"the gateway of network '{name}'"
+    for vm_name, vm in file.vms.items():
+        for index, nic in enumerate(vm.nics or ()):
+            path: Path = ("vms", vm_name, "nics", index)
+            _check_nic(path, nic, file, findings)
+            for key in ("ipv4", "ipv6", "mac"):
+                _check_single((*path, key), getattr(nic, key), holders, findings)
+
+
+def _check_nic(path: Path, nic: Nic, file: File, findings: Findings) -> None:
+    """Note addresses that the vNIC cannot have in its network."""
+    network = file.networks.get(nic.network or "")
+    if network is None or not findings.is_sound(("networks", str(nic.network))):
+        return
+    for key, address in (("ipv4", nic.ipv4), ("ipv6", nic.ipv6)):
+        if address is not None:
+            _check_address((*path, key), address, str(nic.network), network, findings)
+
+
+def _check_single(
+    path: Path, value: object, holders: dict[object, str], findings: Findings
+) -> None:
+    """Note an address or MAC that another has, the `holders` so far."""
+    if value is None:
+        return
+    if value in holders:
+        findings.add(path, f"{value} is {holders[value]} already", fix="give each its own")
+    else:
+        holders[value] = f"that of {format_path(path[:-1])} (line {findings.line(path)})"
+
+
+def _check_address(
+    path: Path, address: Address, name: str, network: NetworkPart, findings: Findings
+) -> None:
+    """Note an address that no host can have in the network."""
+    prefix = prefix_of(network, address.version)
+    family = f"ipv{address.version}"
+    if prefix is None:
+        text, fix = f"network '{name}' has no {family}", f"give networks.{name} an {family} prefix"
+        findings.add(path, text, fix=fix)
+    elif address not in prefix:
+        findings.add(path, f"got {address}, expected an address in {prefix} of network '{name}'")
+    elif address not in host_range(prefix):
+        text = f"got {address}, expected {host_range(prefix)} in network '{name}'"
+        findings.add(path, text, fix="the first and last of an IPv4 prefix are not for hosts")

@@ -1,0 +1,122 @@
+"""Names and what they refer to: valid, unique, and there (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vnetlab.topology.names import check_name
+from vnetlab.topology.wording import InvalidValueError, did_you_mean, join_choices, show
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from vnetlab.topology.document import Path
+    from vnetlab.topology.findings import Findings
+    from vnetlab.topology.model import File, Hypervisor, Nic
+
+_NODE_KINDS = ("physical_switches", "hypervisors", "vms", "routers")
+
+
+def check_references(file: File, findings: Findings) -> None:
+    """Note every name that is not valid, not unique, or of nothing."""
+    _check_names(file, findings)
+    _check_unique(file, findings)
+    for name, hypervisor in file.hypervisors.items():
+        _check_hypervisor(("hypervisors", name), hypervisor, file, findings)
+    for name, vm in file.vms.items():
+        path: Path = ("vms", name)
+        _check_one((*path, "on"), "hypervisor", vm.on, file.hypervisors, findings)
+        for index, nic in enumerate(vm.nics or ()):
+            _check_nic(
+                (*path, "nics", index), nic, file.hypervisors.get(vm.on or ""), file, findings
+            )
+    for name, router in file.routers.items():
+        path = ("routers", name)
+        _check_one((*path, "to"), "physical switch", router.to, file.physical_switches, findings)
+        _check_list((*path, "networks"), "network", router.networks or (), file.networks, findings)
+        if not router.networks:
+            findings.add((*path, "networks"), "got no network, expected at least one")
+
+
+def _check_names(file: File, findings: Findings) -> None:
+    if file.name is not None:
+        try:
+            check_name(file.name)
+        except InvalidValueError as error:
+            findings.add(("name",), error.text, fix=error.fix)
+    for path in _named_paths(file):
+        try:
+            check_name(str(path[-1]))
+        except InvalidValueError as error:
+            findings.add_to_key(path, error.text, fix=error.fix)
+
+
+def _named_paths(file: File) -> Iterator[Path]:
+    for kind in ("networks", *_NODE_KINDS):
+        yield from ((kind, name) for name in getattr(file, kind))
+    for name, hypervisor in file.hypervisors.items():
+        yield from (("hypervisors", name, "pnics", pnic) for pnic in hypervisor.pnics or ())
+        yield from (("hypervisors", name, "vswitches", it) for it in hypervisor.vswitches or ())
+
+
+def _check_unique(file: File, findings: Findings) -> None:
+    """Note nodes of different kinds with one name (of one kind, the reader has noted them)."""
+    first: dict[str, Path] = {}
+    for kind in _NODE_KINDS:
+        for name in getattr(file, kind):
+            path = (kind, name)
+            other = first.setdefault(name, path)
+            if other != path:
+                _note_shared_name(path, other, findings)
+
+
+def _note_shared_name(path: Path, other: Path, findings: Findings) -> None:
+    if not findings.has(path):
+        path, other = other, path
+    written = findings.has(other)
+    where = f"line {findings.line(other)}" if written else "the default one"
+    text = f"the name is taken by {str(other[0]).replace('_', ' ')} '{other[1]}' ({where})"
+    findings.add_to_key(path, text, fix="give every node a name of its own")
+
+
+def _check_hypervisor(path: Path, hypervisor: Hypervisor, file: File, findings: Findings) -> None:
+    pnics, vswitches = hypervisor.pnics or {}, hypervisor.vswitches or {}
+    for name, pnic in pnics.items():
+        switches = file.physical_switches
+        _check_one((*path, "pnics", name, "to"), "physical switch", pnic.to, switches, findings)
+    for name, vswitch in vswitches.items():
+        _check_list(
+            (*path, "vswitches", name, "pnics"), "pNIC", vswitch.pnics or (), pnics, findings
+        )
+
+
+def _check_nic(
+    path: Path, nic: Nic, hypervisor: Hypervisor | None, file: File, findings: Findings
+) -> None:
+    at_short_form = findings.has(path) and not findings.has((*path, "network")) and nic.network
+    network_path = path if at_short_form else (*path, "network")
+    _check_one(network_path, "network", nic.network, file.networks, findings)
+    if hypervisor and hypervisor.vswitches:
+        _check_one((*path, "vswitch"), "vSwitch", nic.vswitch, hypervisor.vswitches, findings)
+
+
+def _check_list(
+    path: Path, kind: str, names: Collection[str], choices: Collection[str], findings: Findings
+) -> None:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            findings.add((*path, index), f"{kind} '{name}' is there already", fix="remove one")
+        seen.add(name)
+        _check_one((*path, index), kind, name, choices, findings)
+
+
+def _check_one(
+    path: Path, kind: str, name: str | None, choices: Collection[str], findings: Findings
+) -> None:
+    """Note that the name which `path` should have is missing, or is none of the `choices`."""
+    if name is None:
+        findings.add(path, f"missing: which {kind}?", fix=f"choose from {join_choices(choices)}")
+    elif name not in choices:
+        fix = did_you_mean(name, choices) or f"there is no {kind} at all"
+        findings.add(path, f"no {kind} {show(name)}", fix=fix)

@@ -1,0 +1,124 @@
+"""The defaults that make ten lines a useful lab (pure).
+
+Here a model becomes one that says everything except addresses. Where a default would be a guess
+(which of two hypervisors?), the value stays None, for `check_references.py` to ask for it.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
+
+from vnetlab.topology.model import (
+    File,
+    Hypervisor,
+    Network,
+    Nic,
+    PhysicalSwitch,
+    Pnic,
+    Router,
+    Vm,
+    VSwitch,
+)
+from vnetlab.topology.names import make_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+DEFAULT_NETWORK, DEFAULT_HYPERVISOR, DEFAULT_SWITCH = "lan", "hv1", "tor1"
+DEFAULT_PNIC, DEFAULT_VSWITCH = "eno1", "vs0"
+NATIVE_VLAN = 1
+
+
+def fill_in(file: File, path: Path) -> File:
+    """`file`, read from `path`, with every default filled in that is not a guess."""
+    networks = _fill_networks(file.networks or {DEFAULT_NETWORK: Network()})
+    hypervisors = file.hypervisors or {DEFAULT_HYPERVISOR: Hypervisor()}
+    switches = file.physical_switches
+    if not switches and _needs_switch(file):
+        switches = {DEFAULT_SWITCH: PhysicalSwitch()}
+    hypervisors = {
+        name: _fill_hypervisor(hypervisor, switches) for name, hypervisor in hypervisors.items()
+    }
+    return File(
+        name=file.name or make_name(path.name.partition(".")[0]) or "lab",
+        networks=networks,
+        physical_switches=switches,
+        hypervisors=hypervisors,
+        vms={name: _fill_vm(vm, hypervisors, networks) for name, vm in file.vms.items()},
+        routers={name: _fill_router(r, switches, networks) for name, r in file.routers.items()},
+    )
+
+
+def vlans_of(networks: Iterable[Network]) -> tuple[int, ...]:
+    """The VLAN ids of the networks, sorted; empty where none of them has one."""
+    return tuple(sorted({network.vlan for network in networks if network.vlan is not None}))
+
+
+def _needs_switch(file: File) -> bool:
+    pnics = any(hypervisor.pnics for hypervisor in file.hypervisors.values())
+    return bool(file.routers) or len(file.hypervisors) > 1 or pnics
+
+
+def _fill_networks(networks: Mapping[str, Network]) -> dict[str, Network]:
+    native = NATIVE_VLAN if vlans_of(networks.values()) else None
+    return {name: _fill_network(network, native) for name, network in networks.items()}
+
+
+def _fill_network(network: Network, native: int | None) -> Network:
+    vlan = native if network.vlan is None else network.vlan
+    ipv4 = network.ipv4
+    if ipv4 is None and network.ipv6 is None:
+        ipv4 = IPv4Network((0x0A000000 + ((vlan or 0) << 8), 24))  # VLAN 10: 10.0.10.0/24
+    return network.model_copy(update={"vlan": vlan, "ipv4": ipv4})
+
+
+def _fill_hypervisor(hypervisor: Hypervisor, switches: Mapping[str, PhysicalSwitch]) -> Hypervisor:
+    pnics = hypervisor.pnics
+    if pnics is None:
+        pnics = {DEFAULT_PNIC: Pnic()} if switches else {}
+    pnics = {
+        name: pnic.model_copy(update={"to": pnic.to or _only(switches)})
+        for name, pnic in pnics.items()
+    }
+    vswitches = _fill_vswitches(hypervisor.vswitches or {DEFAULT_VSWITCH: VSwitch()}, pnics)
+    return Hypervisor(pnics=pnics, vswitches=vswitches)
+
+
+def _fill_vswitches(
+    vswitches: Mapping[str, VSwitch], pnics: Mapping[str, Pnic]
+) -> dict[str, VSwitch]:
+    named = {pnic for vswitch in vswitches.values() for pnic in vswitch.pnics or ()}
+    left = tuple(pnic for pnic in pnics if pnic not in named)
+    filled = {}
+    for name, vswitch in vswitches.items():
+        if vswitch.pnics is None:
+            filled[name], left = VSwitch(pnics=left), ()
+        else:
+            filled[name] = vswitch
+    return filled
+
+
+def _fill_vm(vm: Vm, hypervisors: Mapping[str, Hypervisor], networks: Mapping[str, Network]) -> Vm:
+    on = vm.on or _only(hypervisors)
+    vswitches = (hypervisors[on].vswitches if on and on in hypervisors else None) or {}
+    nics = (Nic(),) if vm.nics is None else vm.nics
+    return Vm(on=on, nics=tuple(_fill_nic(nic, vswitches, networks) for nic in nics))
+
+
+def _fill_nic(nic: Nic, vswitches: Mapping[str, VSwitch], networks: Mapping[str, Network]) -> Nic:
+    network, vswitch = nic.network or _only(networks), nic.vswitch or _only(vswitches)
+    return nic.model_copy(update={"network": network, "vswitch": vswitch})
+
+
+def _fill_router(
+    router: Router, switches: Mapping[str, PhysicalSwitch], networks: Mapping[str, Network]
+) -> Router:
+    routed = tuple(networks) if router.networks is None else router.networks
+    return Router(to=router.to or _only(switches), networks=routed)
+
+
+def _only(choices: Mapping[str, object]) -> str | None:
+    """The choice where there is just one."""
+    return next(iter(choices)) if len(choices) == 1 else None

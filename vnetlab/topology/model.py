@@ -1,0 +1,194 @@
+"""What a user writes in a topology file: the language, one class per kind of object (pure).
+
+These are the words of the file and nothing else: defaults are filled in by `defaults.py`, and
+what refers to what is checked by `check_*.py`. The descriptions make the reference page.
+"""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from vnetlab.topology.quantities import parse_delay, parse_rate
+from vnetlab.topology.topology import Address
+from vnetlab.topology.values import (
+    parse_address,
+    parse_ipv4_address,
+    parse_ipv4_prefix,
+    parse_ipv6_address,
+    parse_ipv6_prefix,
+    parse_mac,
+    parse_mtu,
+    parse_text,
+    parse_vlan,
+)
+
+PartT = TypeVar("PartT", bound="Part")
+
+
+class Part(BaseModel):
+    """A mapping of the file. A key that it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _empty_if_null(value: object) -> object:
+    return {} if value is None else value
+
+
+def _list_if_single(value: object) -> object:
+    return value if value is None or isinstance(value, list) else [value]
+
+
+def _with_key(key: str) -> BeforeValidator:
+    """The short form of a mapping: its most used value alone, that of `key`."""
+
+    def expand(value: object) -> object:
+        return {key: value} if isinstance(value, str) else _empty_if_null(value)
+
+    return BeforeValidator(expand, json_schema_input_type=str | dict[str, object] | None)
+
+
+_Empty = BeforeValidator(_empty_if_null)
+Section = Annotated[dict[str, Annotated[PartT, _Empty]], _Empty]
+
+Text = Annotated[str, BeforeValidator(parse_text, json_schema_input_type=str)]
+Vlan = Annotated[int, BeforeValidator(parse_vlan, json_schema_input_type=int)]
+Mtu = Annotated[int, BeforeValidator(parse_mtu, json_schema_input_type=int)]
+Rate = Annotated[int, BeforeValidator(parse_rate, json_schema_input_type=int | str)]
+Delay = Annotated[int, BeforeValidator(parse_delay, json_schema_input_type=int | str)]
+Mac = Annotated[str, BeforeValidator(parse_mac, json_schema_input_type=str)]
+Prefix4 = Annotated[IPv4Network, BeforeValidator(parse_ipv4_prefix, json_schema_input_type=str)]
+Prefix6 = Annotated[IPv6Network, BeforeValidator(parse_ipv6_prefix, json_schema_input_type=str)]
+Address4 = Annotated[IPv4Address, BeforeValidator(parse_ipv4_address, json_schema_input_type=str)]
+Address6 = Annotated[IPv6Address, BeforeValidator(parse_ipv6_address, json_schema_input_type=str)]
+Gateway = Annotated[Address, BeforeValidator(parse_address, json_schema_input_type=str)]
+Gateways = Annotated[
+    tuple[Gateway, ...],
+    BeforeValidator(_list_if_single, json_schema_input_type=str | list[str]),
+]
+
+
+class Network(Part):
+    """A network (layer-2 segment) that VMs and routers attach to, and its addresses."""
+
+    vlan: Vlan | None = Field(
+        default=None,
+        description="VLAN id, 1-4094. Default: 1; no VLANs at all where no network has one.",
+    )
+    ipv4: Prefix4 | None = Field(
+        default=None,
+        description="IPv4 prefix. Default: 10.0.VLAN.0/24 where the network has no ipv6 either "
+        "(10.0.0.0/24 without VLANs; the third number counts on from 256 into the second).",
+    )
+    ipv6: Prefix6 | None = Field(default=None, description="IPv6 prefix. Default: no IPv6.")
+    gateway: Gateways | None = Field(
+        default=None,
+        description="Address of the router in this network, or a list with one per family. "
+        "Default: the first host address of each prefix, where a router has the network.",
+    )
+    mtu: Mtu = Field(
+        default=1500, description="Largest packet in bytes, 68-65535; with ipv6 from 1280."
+    )
+
+
+class PhysicalSwitch(Part):
+    """A physical switch. Its ports are made from what is connected to it."""
+
+
+class Pnic(Part):
+    """A physical NIC of a hypervisor: the uplink to a physical switch. Short form: its `to`."""
+
+    to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
+    rate: Rate | None = Field(
+        default=None,
+        description="Bandwidth in each direction: 1gbit, 1.5mbit, 64kbit, or a number of bit/s. "
+        "Default: not limited.",
+    )
+    delay: Delay = Field(
+        default=0, description="Delay in each direction: 200us, 1.5ms, 2s. Default: 0."
+    )
+    vlans: tuple[Vlan, ...] | None = Field(
+        default=None,
+        description="VLANs that the physical switch's trunk port to this pNIC carries. "
+        "Default: all of the file.",
+    )
+
+
+class VSwitch(Part):
+    """A virtual switch of a hypervisor."""
+
+    pnics: tuple[Text, ...] | None = Field(
+        default=None,
+        description="The pNICs that are its uplinks. Default: all that no other vSwitch names, "
+        "for the first vSwitch that does not say.",
+    )
+
+
+class Hypervisor(Part):
+    """A hypervisor: virtual switches for its VMs, and pNICs to the physical network."""
+
+    pnics: Section[Annotated[Pnic, _with_key("to")]] | None = Field(
+        default=None,
+        description="Its pNICs by name. Default: one, `eno1`, where there is a physical switch.",
+    )
+    vswitches: Section[VSwitch] | None = Field(
+        default=None, description="Its virtual switches by name. Default: one, `vs0`."
+    )
+
+
+class Nic(Part):
+    """A virtual NIC of a VM. Short form: its `network`."""
+
+    network: Text | None = Field(default=None, description="Network. Default: the only one.")
+    ipv4: Address4 | None = Field(default=None, description="IPv4 address. Default: assigned.")
+    ipv6: Address6 | None = Field(default=None, description="IPv6 address. Default: assigned.")
+    mac: Mac | None = Field(default=None, description="MAC address. Default: assigned, 02:...")
+    vswitch: Text | None = Field(
+        default=None,
+        description="vSwitch of the hypervisor that it is connected to. Default: the only one.",
+    )
+
+
+class Vm(Part):
+    """A virtual machine."""
+
+    on: Text | None = Field(default=None, description="Hypervisor. Default: the only one.")
+    nics: tuple[Annotated[Nic, _with_key("network")], ...] | None = Field(
+        default=None, description="Its vNICs: eth0, eth1... Default: one in the only network."
+    )
+
+
+class Router(Part):
+    """A router on a stick: one trunk port on a physical switch, an interface per network.
+
+    It takes the gateway address of each of its networks; in a network whose gateway is another
+    router already, it gets an assigned address.
+    """
+
+    to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
+    networks: tuple[Text, ...] | None = Field(
+        default=None, description="The networks that it routes between. Default: all of them."
+    )
+
+
+class File(Part):
+    """A whole topology file."""
+
+    name: Text | None = Field(
+        default=None, description="Name of the lab. Default: the file's name."
+    )
+    networks: Section[Network] = Field(
+        default={},
+        description="Networks by name. Default: one, `lan`, 10.0.0.0/24, without a VLAN.",
+    )
+    physical_switches: Section[PhysicalSwitch] = Field(
+        default={},
+        description="Physical switches by name. Default: one, `tor1`, where there is a router, "
+        "a pNIC or a second hypervisor.",
+    )
+    hypervisors: Section[Hypervisor] = Field(
+        default={}, description="Hypervisors by name. Default: one, `hv1`."
+    )
+    vms: Section[Vm] = Field(default={}, description="Virtual machines by name.")
+    routers: Section[Router] = Field(default={}, description="Routers by name.")

@@ -1,0 +1,105 @@
+"""From a model that is filled in and right to the resolved topology (pure)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vnetlab.topology.addressing import gateways_of, prefixes_of
+from vnetlab.topology.defaults import vlans_of
+from vnetlab.topology.topology import (
+    Hypervisor,
+    PhysicalSwitch,
+    Pnic,
+    Router,
+    RouterInterface,
+    Segment,
+    Topology,
+    Vm,
+    Vnic,
+    VSwitch,
+)
+
+if TYPE_CHECKING:
+    from vnetlab.topology import model
+    from vnetlab.topology.addressing import Addresses
+
+
+def resolve(
+    file: model.File, addresses: Addresses, *, source: str, lines: tuple[tuple[str, str], ...]
+) -> Topology:
+    """The topology that `file` describes, its objects in the file's order."""
+    vlans = vlans_of(file.networks.values())
+    routed = {name for router in file.routers.values() for name in router.networks or ()}
+    return Topology(
+        name=str(file.name),
+        source=source,
+        segments=tuple(
+            _resolve_segment(name, network, routed=name in routed)
+            for name, network in file.networks.items()
+        ),
+        physical_switches=tuple(PhysicalSwitch(name=name) for name in file.physical_switches),
+        hypervisors=tuple(
+            _resolve_hypervisor(name, hypervisor, vlans)
+            for name, hypervisor in file.hypervisors.items()
+        ),
+        vms=tuple(_resolve_vm(name, vm, addresses) for name, vm in file.vms.items()),
+        routers=tuple(
+            _resolve_router(name, router, addresses) for name, router in file.routers.items()
+        ),
+        lines=lines,
+    )
+
+
+def _resolve_segment(name: str, network: model.Network, *, routed: bool) -> Segment:
+    return Segment(
+        name=name,
+        vlan=network.vlan,
+        prefixes=prefixes_of(network),
+        gateways=gateways_of(network) if routed else (),
+        mtu=network.mtu,
+    )
+
+
+def _resolve_hypervisor(
+    name: str, hypervisor: model.Hypervisor, vlans: tuple[int, ...]
+) -> Hypervisor:
+    return Hypervisor(
+        name=name,
+        vswitches=tuple(
+            VSwitch(name=vswitch_name, pnics=vswitch.pnics or ())
+            for vswitch_name, vswitch in (hypervisor.vswitches or {}).items()
+        ),
+        pnics=tuple(
+            Pnic(
+                name=pnic_name,
+                switch=str(pnic.to),
+                rate_bit_s=pnic.rate,
+                delay_ns=pnic.delay,
+                vlans=vlans if pnic.vlans is None else tuple(sorted(set(pnic.vlans))),
+            )
+            for pnic_name, pnic in (hypervisor.pnics or {}).items()
+        ),
+    )
+
+
+def _resolve_vm(name: str, vm: model.Vm, addresses: Addresses) -> Vm:
+    nics = tuple(
+        Vnic(
+            name=f"eth{index}",
+            vswitch=str(nic.vswitch),
+            segment=str(nic.network),
+            mac=addresses.vm_macs[name, index],
+            addresses=addresses.vms[name, index],
+        )
+        for index, nic in enumerate(vm.nics or ())
+    )
+    return Vm(name=name, hypervisor=str(vm.on), nics=nics)
+
+
+def _resolve_router(name: str, router: model.Router, addresses: Addresses) -> Router:
+    interfaces = tuple(
+        RouterInterface(segment=segment, addresses=addresses.routers[name, index])
+        for index, segment in enumerate(router.networks or ())
+    )
+    mac = addresses.router_macs[name]
+    return Router(name=name, switch=str(router.to), mac=mac, interfaces=interfaces)

@@ -1,0 +1,146 @@
+"""Jinja2 in a topology file: rendering that remembers where each character came from (pure).
+
+How it works: an extension walks the template's tokens and puts a marker before every stretch of
+literal text and every expression. A marker is an offset in the template between NUL characters,
+which YAML text never has. The rendered text is then split at the markers, which gives its chunks
+(see source.py). Text that a template captures into a variable (`{% set x %}`, macros, filters)
+gets no markers, as its value would change; it counts as written where it is output.
+
+Templates are sandboxed and deterministic, and a name that is not set is an error. Importing this
+module imports jinja2: only a file that has a template in it should pay for that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from vnetlab.errors import Problem, TopologyError
+from vnetlab.topology.source import Chunk, Source
+from vnetlab.topology.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MARKER = re.compile(r"\0([0-9]{1,9})([cm])\0")
+_COPIED, _MADE = "c", "m"
+_LOCATED = {"data", "variable_begin", "block_begin"}
+_CAPTURES = {"macro", "call", "filter", "set", "block"}
+_UNDEFINED = re.compile(r"'(\w+)' is undefined")
+
+
+def render(file: str, original: str, variables: Mapping[str, object]) -> Source:
+    """Render the template. Raises TopologyError with the template's line."""
+    environment = _make_environment()
+    try:
+        tree = environment.parse(original)
+        _refuse_unused(file, tree, variables)
+        output = environment.from_string(tree).render(variables)
+    except TopologyError:
+        raise
+    except Exception as error:  # a template is a program: it can raise anything
+        raise TopologyError((_describe(file, error, variables),)) from None
+    return _split_at_markers(file, original, output)
+
+
+def _make_environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        extensions=[_Markers],
+    )
+    del environment.filters["random"], environment.globals["lipsum"]  # one file, one lab
+    return environment
+
+
+def _split_at_markers(file: str, original: str, output: str) -> Source:
+    pieces = _MARKER.split(output)  # text, offset, kind, text, offset, kind, text...
+    chunks, texts, start = [Chunk(0, 0)], [pieces[0]], len(pieces[0])
+    for origin, kind, text in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        if text:
+            chunks.append(Chunk(start, int(origin), copied=kind == _COPIED))
+            texts.append(text)
+            start += len(text)
+    return Source(file, original, "".join(texts), tuple(chunks))
+
+
+class _Markers(Extension):
+    """Puts a marker before every literal text and expression of a template."""
+
+    _offsets: list[int]
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Note the offsets of the tokens that `filter_stream` will see: those know only lines."""
+        self._offsets = []
+        end = 0
+        for _, kind, text in self.environment.lexer.tokeniter(source, name or "", filename):
+            start = source.index(text, end)  # only stripped white space can lie between
+            end = start + len(text)
+            if kind in _LOCATED:
+                self._offsets.append(start)
+        return source
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Yield the template's tokens with the markers between them."""
+        tokens = list(stream)
+        offsets = iter(self._offsets)
+        captures = 0
+        for index, token in enumerate(tokens):
+            if token.type in _LOCATED:
+                offset = next(offsets)
+                if not captures:
+                    kind = _COPIED if token.type == "data" else _MADE
+                    yield Token(token.lineno, "data", f"\0{offset}{kind}\0")
+                if token.type == "block_begin":
+                    captures += _count_capture(tokens, index + 1)
+            yield token
+
+
+def _count_capture(tokens: list[Token], index: int) -> int:
+    """1 if the tag at `index` begins to capture what follows, -1 if it ends that, else 0."""
+    tag = tokens[index].value
+    if tag.startswith("end"):
+        return -1 if tag.removeprefix("end") in _CAPTURES else 0
+    if tag == "set":
+        rest = (token.type for token in tokens[index:])
+        return 0 if next(t for t in rest if t in {"assign", "pipe", "block_end"}) == "assign" else 1
+    return 1 if tag in _CAPTURES else 0
+
+
+def _refuse_unused(file: str, tree: nodes.Template, variables: Mapping[str, object]) -> None:
+    """Raise TopologyError for variables that the template does not use: they are misspelt."""
+    used = sorted(meta.find_undeclared_variables(tree))
+    problems = tuple(
+        Problem(file=file, text=f"uses no variable '{name}'", fix=did_you_mean(name, used))
+        for name in variables
+        if name not in used
+    )
+    if problems:
+        raise TopologyError(problems)
+
+
+def _describe(file: str, error: Exception, variables: Mapping[str, object]) -> Problem:
+    fix = ""
+    if isinstance(error, UndefinedError) and (match := _UNDEFINED.search(str(error))):
+        fix = did_you_mean(match[1], variables) or f"set it: --set {match[1]}=VALUE"
+    text = f"template: {error}" if str(error) else f"template: {type(error).__name__}"
+    return Problem(file=file, line=_find_line(error), text=text, fix=fix)
+
+
+def _find_line(error: Exception) -> int:
+    """The template's line that `error` came from; 0 if unknown."""
+    if isinstance(error, TemplateSyntaxError):
+        return error.lineno
+    line, frame = 0, error.__traceback__
+    while frame:
+        if "__jinja_exception__" in frame.tb_frame.f_globals:  # jinja2 put in the template's line
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line
