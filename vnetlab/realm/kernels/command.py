@@ -1,0 +1,100 @@
+"""Run a program that works for us, and let nothing of it outlive us (effect: processes).
+
+How it works: each program leads a process group of its own, so that Ctrl-C reaches us alone and
+we end the group as a whole. It inherits our locks (see locks.py), so that if we are killed, what
+we started still counts as work in progress until it has ended too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+from collections import deque
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final
+
+from vnetlab.realm.kernels.locks import held_locks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_TAIL_LINES: Final = 12
+_PATIENCE_S: Final = 5.0
+_DISK_FULL: Final = ("No space left on device", "Disk quota exceeded", "enough free space")
+"""What compilers, tar and apt say when the disk is full; their exit codes do not."""
+
+
+class CommandError(Exception):
+    """A program ended with a failure; `tail` is the end of what it printed."""
+
+    def __init__(self, program: str, tail: str) -> None:
+        super().__init__(f"{program} failed: {tail}")
+        self.program = program
+        self.tail = tail
+
+
+def run_command(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    on_line: Callable[[str], None] | None = None,
+) -> str:
+    """Run `command` in the directory `cwd` and return all that it printed.
+
+    `environment` is added to ours; the output is appended to the file `log` and passed to
+    `on_line` line by line as it comes. Raises CommandError if it fails, OSError (ENOSPC) if it
+    failed because the disk is full.
+    """
+    lines: list[str] = []
+    with ExitStack() as stack:
+        logfile = stack.enter_context(log.open("a")) if log else None
+        process = _start(command, cwd, environment or {})
+        stack.callback(_end_group, process)
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            if logfile:
+                logfile.write(line)
+            if on_line:
+                on_line(line.rstrip("\n"))
+        code = process.wait()
+    if code != 0:
+        tail = "".join(deque(lines, maxlen=_TAIL_LINES)).strip() or f"exit code {code}"
+        if any(sign in line for line in lines for sign in _DISK_FULL):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cwd))
+        raise CommandError(str(command[0]), tail)
+    return "".join(lines)
+
+
+def _start(
+    command: Sequence[str | Path], cwd: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(part) for part in command],
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+        pass_fds=held_locks(),
+    )
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """End whatever is left of the program's group; nothing is, if it ended by itself."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
