@@ -47,7 +47,7 @@ _CONFIGURATION: Final = """\
 #clear APT::Update::Post-Invoke-Success;
 APT::Sandbox::User "root"; // the sandbox's user cannot enter a home directory
 Acquire::Languages "none";
-Acquire::Retries "2";
+Acquire::Retries "1";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 Acquire::AllowInsecureRepositories "false";

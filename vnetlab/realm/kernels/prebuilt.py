@@ -13,7 +13,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 from vnetlab.errors import KernelRefusedError
-from vnetlab.realm.kernels.apt import open_apt, require_apt
+from vnetlab.realm.kernels.apt import open_apt
 from vnetlab.realm.kernels.command import CommandError, run_command
 from vnetlab.realm.kernels.inventory import (
     BINARY,
@@ -40,7 +40,6 @@ def install(progress: Progress) -> LabKernel:
     Needs apt, the network and 300 MB of disk for a moment, no root. Raises MissingFeatureError
     or KernelRefusedError, each of which says what to do.
     """
-    require_apt()
     with workshop("install", _SPACE_MB, progress) as shop:
         present = next((kernel for kernel in list_kernels() if kernel.origin == "installed"), None)
         return present or _install(shop, progress)
