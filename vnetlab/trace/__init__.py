@@ -1,1 +1,1 @@
-"""From sightings of packets to paths through the lab (pure)."""
+"""What a probe was expected to pass, and what was seen of it (pure)."""

@@ -1,1 +1,1 @@
-"""EFFECT: packets made, sent and seen; the only importer of scapy."""
+"""Real packets: how a probe is sent, seen and answered; the only user of scapy (effect)."""

@@ -1,0 +1,91 @@
+"""Which addresses a probe between two nodes carries (pure)."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from ipaddress import ip_address
+
+from vnetlab.errors import UsageError
+from vnetlab.state.objects import State
+from vnetlab.trace.request import Endpoints, IpAddress
+from vnetlab.trace.wiring import Wiring, find_next_hop, index_wiring
+
+
+def choose_endpoints(
+    state: State, source: str, destination: str, *, version: int | None = None
+) -> Endpoints:
+    """Choose the addresses for a probe from node `source` to `destination`, a node or an address.
+
+    IPv4 before IPv6 (unless `version` says which), two addresses of one network before others.
+    The source's is the one that its kernel would choose: that of the network to the next hop.
+    Raises UsageError where there is no such node, or no address of the same family on both.
+    """
+    wiring = index_wiring(state)
+    _check_node(state, source)
+    destination_node, candidates = _resolve(state, wiring, destination)
+    if destination_node == source:
+        raise UsageError(f"probe: {source} is both source and destination, expected two nodes")
+    pairs = [
+        (local, remote)
+        for remote in sorted(candidates, key=lambda a: a.version)
+        for local in _held(wiring, source)
+        if local.version == remote.version and version in (None, remote.version)
+    ]
+    if not pairs:
+        raise _no_pair(wiring, source, destination, candidates, version)
+    local, remote = min(pairs, key=lambda pair: _rank(wiring, source, *pair))
+    return Endpoints(
+        source=source,
+        destination=destination_node,
+        source_address=local,
+        destination_address=remote,
+    )
+
+
+def _rank(
+    wiring: Wiring, source: str, local: IpAddress, remote: IpAddress
+) -> tuple[int, bool, bool]:
+    """Smaller is better: the family, on one network, in the network of the next hop."""
+    networks = [i.network for _, i in wiring.addresses.get(source, ()) if i.ip == local]
+    next_hop = find_next_hop(wiring, source, remote)
+    leaves_by_it = next_hop is not None and any(next_hop.address in n for n in networks)
+    return (remote.version, not any(remote in n for n in networks), not leaves_by_it)
+
+
+def _resolve(state: State, wiring: Wiring, name: str) -> tuple[str, tuple[IpAddress, ...]]:
+    """The node that `name` means, and the addresses of it that may be probed."""
+    try:
+        address = ip_address(name)
+    except ValueError:
+        _check_node(state, name)
+        return name, _held(wiring, name)
+    holders = sorted(wiring.holders.get(address, ()))
+    if not holders:
+        raise UsageError(f"probe: no node of the lab holds {name}")
+    return holders[0].netns, (address,)
+
+
+def _held(wiring: Wiring, netns: str) -> tuple[IpAddress, ...]:
+    return tuple(interface.ip for _, interface in wiring.addresses.get(netns, ()))
+
+
+def _check_node(state: State, name: str) -> None:
+    nodes = sorted(namespace.name for namespace in state.namespaces)
+    if name not in nodes:
+        close = get_close_matches(name, nodes, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"the lab has {', '.join(nodes)}"
+        raise UsageError(f"probe: no node {name!r}", fix=hint)
+
+
+def _no_pair(
+    wiring: Wiring,
+    source: str,
+    destination: str,
+    candidates: tuple[IpAddress, ...],
+    version: int | None,
+) -> UsageError:
+    family = f"IPv{version}" if version else "IP"
+    for name, held in ((source, _held(wiring, source)), (destination, candidates)):
+        if not any(version in (None, address.version) for address in held):
+            return UsageError(f"probe: {name} has no {family} address")
+    return UsageError(f"probe: {source} and {destination} have no addresses of the same family")

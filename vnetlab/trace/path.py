@@ -1,0 +1,169 @@
+"""The path that the wiring lays out for a packet, computed from the observed state (pure).
+
+How it works
+------------
+A path is a chain of *spans*. In a span one namespace routes the packet (a guest, a router): it
+looks up the next hop, and the span is the way through the layer-2 segment from that namespace's
+link to the link that holds the next hop's address. The last span ends at the destination.
+
+Within a span the way is the shortest one over veth pairs and bridges. It asks neither VLANs nor
+the forwarding database, nor whether a link is up: it says where the packet belongs, so that a
+packet that is not seen there is known to be missing.
+
+Every crossing of a veth pair gives two hops, OUT of one end and IN at the other. An 802.1Q
+sub-interface gives a hop of its own beside that of the link below it, as the taps see it: OUT
+before, IN after the lower link's.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from vnetlab.state.objects import LinkId, Role, State
+from vnetlab.trace.request import IpAddress
+from vnetlab.trace.sighting import Direction
+from vnetlab.trace.wiring import NextHop, Wiring, find_next_hop, index_wiring
+
+Passage: TypeAlias = tuple[str, str, Direction]
+"""What a hop and a sighting at it have in common: namespace, link name and direction."""
+
+_ALWAYS_WATCHED = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH, Role.ROUTER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """A place where a packet passes a link; `label` and `role` are the link's."""
+
+    netns: str
+    ifname: str
+    direction: Direction
+    label: str
+    role: Role | None
+
+    @property
+    def passage(self) -> Passage:
+        """What it is matched by."""
+        return (self.netns, self.ifname, self.direction)
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.direction.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A way through one layer-2 segment, to the neighbour that holds `next_hop`.
+
+    `mac` is that of the link it starts at: the sender's in neighbour resolution.
+    """
+
+    next_hop: IpAddress
+    mac: str
+    hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """The spans from a node to an address; `complete` if they get there."""
+
+    spans: tuple[Span, ...]
+    complete: bool
+
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        """The hops of all spans."""
+        return tuple(hop for span in self.spans for hop in span.hops)
+
+
+def expected_path(state: State, source: str, destination: IpAddress) -> Path:
+    """Return the path from node `source` to `destination`, as far as routes and wiring lead."""
+    wiring = index_wiring(state)
+    spans: list[Span] = []
+    netns = source
+    visited: set[str] = set()
+    while netns not in visited:
+        visited.add(netns)
+        next_hop = find_next_hop(wiring, netns, destination)
+        if next_hop is None:
+            break
+        span = _cross(wiring, next_hop)
+        spans.append(span)
+        here = LinkId(netns=span.hops[-1].netns, name=span.hops[-1].ifname)
+        if here not in wiring.holders.get(next_hop.address, ()):
+            break
+        if next_hop.address == destination:
+            return Path(spans=tuple(spans), complete=True)
+        netns = here.netns
+        if any(link.netns == netns for link in wiring.holders.get(destination, ())):
+            return Path(spans=tuple(spans), complete=True)
+    return Path(spans=tuple(spans), complete=False)
+
+
+def watched_namespaces(state: State, *paths: Path) -> tuple[str, ...]:
+    """The namespaces that a probe along `paths` could be seen in.
+
+    Those of the paths, and every hypervisor, physical switch and router, since a frame can be
+    flooded or sent the wrong way.
+    """
+    on_path = [hop.netns for path in paths for hop in path.hops]
+    nearby = sorted(ns.name for ns in state.namespaces if ns.role in _ALWAYS_WATCHED)
+    return tuple(dict.fromkeys([*on_path, *nearby]))
+
+
+def make_hop(state_links: Wiring, link: LinkId, direction: Direction) -> Hop:
+    """Return the hop at `link`; a link that the state does not know is labelled by its id."""
+    known = state_links.links.get(link)
+    return Hop(
+        netns=link.netns,
+        ifname=link.name,
+        direction=direction,
+        label=known.label if known and known.label else str(link),
+        role=known.role if known else None,
+    )
+
+
+def _cross(wiring: Wiring, next_hop: NextHop) -> Span:
+    """The shortest way to a link that holds the next hop; else only to the first link's peer."""
+    holders = wiring.holders.get(next_hop.address, frozenset())
+    ways = _ways(wiring, next_hop.link)
+    first = next(ways)
+    way = next((way for way in (first, *ways) if way[-1][0] in holders), first)
+    hops = tuple(make_hop(wiring, link, direction) for link, direction in way)
+    mac = wiring.links[next_hop.link].mac
+    return Span(next_hop=next_hop.address, mac=mac, hops=hops)
+
+
+_Way: TypeAlias = tuple[tuple[LinkId, Direction], ...]
+
+
+def _ways(wiring: Wiring, start: LinkId) -> Iterator[_Way]:
+    """Ways out of `start` to every link that a frame could arrive at, shortest first."""
+    queue: deque[tuple[LinkId, _Way]] = deque([_leave(wiring, start)])
+    visited: set[LinkId] = set()
+    while queue:
+        link, way = queue.popleft()
+        peer = wiring.links[link].peer if link in wiring.links else None
+        if peer is None or peer not in wiring.links or peer in visited:
+            yield way
+            continue
+        visited.add(peer)
+        way = (*way, (peer, Direction.IN))
+        yield way
+        for above in wiring.subinterfaces.get(peer, ()):
+            yield (*way, (above, Direction.IN))
+        master = wiring.links[peer].master
+        if master is not None:
+            for port in wiring.ports[LinkId(netns=peer.netns, name=master)]:
+                if port not in visited:
+                    queue.append((port, (*way, (port, Direction.OUT))))
+
+
+def _leave(wiring: Wiring, link: LinkId) -> tuple[LinkId, _Way]:
+    """OUT of a link, and of the one below a sub-interface; the link that reaches the cable."""
+    parent = wiring.links[link].parent
+    if parent is None:
+        return link, ((link, Direction.OUT),)
+    lower = LinkId(netns=link.netns, name=parent)
+    return lower, ((link, Direction.OUT), (lower, Direction.OUT))

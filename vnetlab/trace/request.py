@@ -1,0 +1,99 @@
+"""What a probe is asked to do (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+
+from vnetlab.errors import UsageError
+
+IpAddress = IPv4Address | IPv6Address
+
+ECHO_PORT = 7
+"""The port of a UDP or TCP probe that names none: echo (RFC 862)."""
+
+MAX_COUNT = 2048
+"""Packets of one probe: its marker counts them in 11 bits."""
+
+MAX_BYTES = 65535
+"""An IPv4 packet's greatest length (RFC 791)."""
+
+DEFAULT_BYTES = 84
+"""An ICMP or UDP probe's length where none is asked for: that of ping(8) over IPv4."""
+
+_MARKER_BYTES = 4
+
+
+class Protocol(Enum):
+    """What a probe is made of: an ICMP or ICMPv6 echo, a UDP datagram, or a TCP SYN."""
+
+    ICMP = "icmp"
+    UDP = "udp"
+    TCP = "tcp"
+
+    @property
+    def header_bytes(self) -> int:
+        """The length of its header."""
+        return 20 if self is Protocol.TCP else 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Who probes whom: two nodes, and the address of each that the probe carries."""
+
+    source: str
+    destination: str
+    source_address: IpAddress
+    destination_address: IpAddress
+
+    @property
+    def version(self) -> int:
+        """The IP version: 4 or 6."""
+        return self.destination_address.version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """A probe: `count` packets, each sent when the one before was answered or `interval_ns` passed.
+
+    `port` is the destination's, for UDP and TCP. `size` is the whole IP packet's length in bytes,
+    so that 1500 just fits an MTU of 1500; None is a small one. `timeout_ns` is how long to go on
+    listening when nothing more is seen. Raises UsageError for values out of range.
+    """
+
+    endpoints: Endpoints
+    protocol: Protocol = Protocol.ICMP
+    port: int = ECHO_PORT
+    count: int = 1
+    size: int | None = None
+    interval_ns: int = 10_000_000
+    timeout_ns: int = 1_000_000_000
+
+    def __post_init__(self) -> None:
+        _check_range("count", self.count, 1, MAX_COUNT)
+        _check_range("port", self.port, 1, 65535)
+        if self.size is not None:
+            _check_range("size", self.size, self._header_bytes + self._marker_bytes, MAX_BYTES)
+
+    @property
+    def payload_bytes(self) -> int:
+        """The length of what follows the ICMP, UDP or TCP header, the marker included."""
+        if self.size is not None:
+            return self.size - self._header_bytes
+        small = 0 if self.protocol is Protocol.TCP else DEFAULT_BYTES - self._header_bytes
+        return max(small, self._marker_bytes)
+
+    @property
+    def _header_bytes(self) -> int:
+        return (20 if self.endpoints.version == 4 else 40) + self.protocol.header_bytes
+
+    @property
+    def _marker_bytes(self) -> int:
+        """A TCP SYN carries its marker in the sequence number."""
+        return 0 if self.protocol is Protocol.TCP else _MARKER_BYTES
+
+
+def _check_range(name: str, got: int, low: int, high: int) -> None:
+    if not low <= got <= high:
+        raise UsageError(f"{name}: got {got}, expected {low}-{high}")

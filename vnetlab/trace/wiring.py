@@ -1,0 +1,115 @@
+"""How a state's links hang together, indexed for walking (pure)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import TypeVar
+
+from vnetlab.state.objects import Kind, Link, LinkId, Route, State
+from vnetlab.trace.request import IpAddress
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """A state, by what a walk along it asks for.
+
+    `ports` are a bridge's, `subinterfaces` the 802.1Q links above a link, both sorted; `holders`
+    are the links that hold an address.
+    """
+
+    links: Mapping[LinkId, Link]
+    ports: Mapping[LinkId, tuple[LinkId, ...]]
+    subinterfaces: Mapping[LinkId, tuple[LinkId, ...]]
+    addresses: Mapping[str, tuple[tuple[LinkId, IPv4Interface | IPv6Interface], ...]]
+    holders: Mapping[IpAddress, frozenset[LinkId]]
+    routes: Mapping[str, tuple[Route, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextHop:
+    """Where a namespace sends a packet: out of `link`, to the neighbour that holds `address`."""
+
+    link: LinkId
+    address: IpAddress
+
+
+def index_wiring(state: State) -> Wiring:
+    """Index `state`."""
+    above = [link for link in state.links if link.kind is Kind.VLAN and link.parent is not None]
+    held = [
+        (LinkId(netns=address.netns, name=address.link), address.interface)
+        for address in sorted(state.addresses, key=lambda a: (a.netns, a.link, a.interface.version))
+    ]
+    return Wiring(
+        links={link.id: link for link in state.links},
+        ports=_group(
+            (LinkId(netns=link.netns, name=link.master), link.id)
+            for link in state.links
+            if link.master is not None
+        ),
+        subinterfaces=_group(
+            (LinkId(netns=link.netns, name=link.parent or ""), link.id) for link in above
+        ),
+        addresses=_collect((link.netns, (link, interface)) for link, interface in held),
+        holders={
+            ip: frozenset(links)
+            for ip, links in _collect((interface.ip, link) for link, interface in held).items()
+        },
+        routes=_collect((route.netns, route) for route in state.routes),
+    )
+
+
+def find_next_hop(wiring: Wiring, netns: str, destination: IpAddress) -> NextHop | None:
+    """The longest-prefix match in a namespace's connected networks and routes, None without one."""
+    best: tuple[int, NextHop] | None = None
+    for prefix_length, hop in _candidates(wiring, netns, destination):
+        if best is None or prefix_length > best[0]:
+            best = (prefix_length, hop)
+    return best[1] if best else None
+
+
+def find_connected(wiring: Wiring, netns: str, neighbour: IpAddress) -> LinkId | None:
+    """The link of a namespace whose network `neighbour` is in."""
+    return next(
+        (
+            link
+            for link, interface in wiring.addresses.get(netns, ())
+            if neighbour in interface.network
+        ),
+        None,
+    )
+
+
+def _candidates(
+    wiring: Wiring, netns: str, destination: IpAddress
+) -> Iterable[tuple[int, NextHop]]:
+    for link, interface in wiring.addresses.get(netns, ()):
+        if destination in interface.network:
+            yield interface.network.prefixlen, NextHop(link=link, address=destination)
+    for route in wiring.routes.get(netns, ()):
+        if destination in route.destination:
+            neighbour = route.via or destination
+            link_id = (
+                LinkId(netns=netns, name=route.link)
+                if route.link is not None
+                else find_connected(wiring, netns, neighbour)
+            )
+            if link_id is not None and link_id in wiring.links:
+                yield route.destination.prefixlen, NextHop(link=link_id, address=neighbour)
+
+
+def _collect(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, tuple[_V, ...]]:
+    groups: defaultdict[_K, list[_V]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return {key: tuple(values) for key, values in groups.items()}
+
+
+def _group(pairs: Iterable[tuple[LinkId, LinkId]]) -> dict[LinkId, tuple[LinkId, ...]]:
+    return {key: tuple(sorted(values)) for key, values in _collect(pairs).items()}

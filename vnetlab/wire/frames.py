@@ -1,0 +1,183 @@
+"""What a probe's packets look like: built, and recognized at a tap (effect: imports scapy).
+
+Importing this module takes a tenth of a second: import it, and whatever imports it, only where a
+probe is sent. scapy is told not to read this machine's routes: no packet is routed by it.
+"""
+
+# ruff: noqa: E402 - scapy reads its settings when its layers are imported
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+from scapy.config import conf
+
+conf.route_autoload = False
+conf.route6_autoload = False
+
+from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet6 import (
+    ICMPv6EchoRequest,
+    ICMPv6ND_NA,
+    ICMPv6ND_NS,
+    IPv6,
+    IPv6ExtHdrFragment,
+)
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
+
+from vnetlab.trace.icmp import ERROR_TYPES, IcmpError
+from vnetlab.trace.request import IpAddress, ProbeRequest, Protocol
+from vnetlab.trace.sighting import PacketKind, Sighting
+from vnetlab.wire.marker import Marker
+from vnetlab.wire.taps import Capture
+
+_ICMP, _TCP, _UDP, _ICMPV6 = 1, 6, 17, 58
+_ECHO = {(_ICMP, 8): PacketKind.REQUEST, (_ICMP, 0): PacketKind.REPLY}
+_ECHO |= {(_ICMPV6, 128): PacketKind.REQUEST, (_ICMPV6, 129): PacketKind.REPLY}
+_WHO_HAS = 1  # ARP operation, RFC 826
+_ICMP_HEADER_BYTES = 8
+
+
+def build_message(request: ProbeRequest, marker: Marker, sequence: int, source_port: int) -> bytes:
+    """Return what the guest's socket is given to send as packet `sequence`.
+
+    That is an ICMP message or a TCP segment, its header included, or a UDP datagram's payload.
+    """
+    word = marker.word(sequence)
+    if request.protocol is Protocol.UDP:
+        return _payload(word, request.payload_bytes)
+    if request.protocol is Protocol.TCP:
+        segment = TCP(sport=source_port, dport=request.port, flags="S", seq=word)
+        return _behind_ip_header(request, segment / _filling(request.payload_bytes))
+    echo = ICMP if request.endpoints.version == 4 else ICMPv6EchoRequest
+    header = echo(id=marker.bits & 0xFFFF, seq=sequence + 1)
+    return _behind_ip_header(request, header / _payload(word, request.payload_bytes))
+
+
+def recognize(capture: Capture, request: ProbeRequest, marker: Marker) -> Sighting | None:
+    """Return what a captured frame is to the probe, None for one that is nothing to it."""
+    frame = Ether(capture.frame)
+    tag = frame.getlayer(Dot1Q) or frame.getlayer(Dot1AD)
+    facts = _recognize(frame, request, marker)
+    if facts is None:
+        return None
+    return Sighting(
+        time_ns=capture.time_ns,
+        netns=capture.netns,
+        ifname=capture.ifname,
+        direction=capture.direction,
+        source_mac=frame.src,
+        destination_mac=frame.dst,
+        vlan=tag.vlan if tag else None,
+        frame=capture.frame,
+        **facts,
+    )
+
+
+_Facts = dict[str, Any]
+"""The fields of a Sighting that a packet's headers tell."""
+
+
+def _recognize(frame: Any, request: ProbeRequest, marker: Marker) -> _Facts | None:
+    if ARP in frame:
+        return _resolution_by_arp(frame[ARP])
+    if ICMPv6ND_NS in frame or ICMPv6ND_NA in frame:
+        return _resolution_by_ndp(frame[IPv6])
+    for layer in (IP, IPv6):
+        if layer in frame:
+            return _marked(frame[layer], request, marker)
+    return None
+
+
+def _resolution_by_arp(arp: Any) -> _Facts:
+    asks = arp.op == _WHO_HAS
+    return {
+        "kind": PacketKind.WHO_HAS if asks else PacketKind.IS_AT,
+        "source": ip_address(arp.psrc),
+        "destination": ip_address(arp.pdst),
+        "target": ip_address(arp.pdst if asks else arp.psrc),
+    }
+
+
+def _resolution_by_ndp(ip: Any) -> _Facts:
+    asks = ICMPv6ND_NS in ip
+    return {
+        **_addresses(ip),
+        "kind": PacketKind.WHO_HAS if asks else PacketKind.IS_AT,
+        "target": ip_address(ip[ICMPv6ND_NS if asks else ICMPv6ND_NA].tgt),
+    }
+
+
+def _marked(ip: Any, request: ProbeRequest, marker: Marker) -> _Facts | None:
+    """A packet that carries the marker, or an ICMP error that quotes one."""
+    protocol, message = _transport(ip)
+    error = None
+    version, quotes = (4, IP) if protocol == _ICMP else (6, IPv6)
+    if protocol in (_ICMP, _ICMPV6) and message and message[0] in ERROR_TYPES[version]:
+        quoted = _transport(quotes(message[_ICMP_HEADER_BYTES:]))
+        kind, word = _read_marker(*quoted, request)
+        is_reply = kind is not PacketKind.REQUEST
+        error = IcmpError(version=version, type=message[0], code=message[1], about_reply=is_reply)
+    else:
+        kind, word = _read_marker(protocol, message, request)
+    sequence = marker.sequence(word) if kind else None
+    if sequence is None:
+        return None
+    return {
+        **_addresses(ip),
+        "kind": PacketKind.ERROR if error else kind,
+        "sequence": sequence,
+        "error": error,
+    }
+
+
+def _read_marker(
+    protocol: int, message: bytes, request: ProbeRequest
+) -> tuple[PacketKind | None, int]:
+    """What a transport message is to the probe, and the word where its marker would be."""
+    if protocol == _TCP:
+        return _read_tcp_marker(message)
+    word = int.from_bytes(message[8:12], "big")
+    if protocol == _UDP:
+        to_port = int.from_bytes(message[2:4], "big") == request.port
+        return (PacketKind.REQUEST if to_port else PacketKind.REPLY), word
+    return _ECHO.get((protocol, message[0] if message else -1)), word
+
+
+def _read_tcp_marker(segment: bytes) -> tuple[PacketKind, int]:
+    """From a segment of which an ICMP error may have quoted only 8 bytes."""
+    tcp = TCP(segment.ljust(20, b"\0"))
+    if not tcp.flags.A:
+        return PacketKind.REQUEST, tcp.seq
+    return (PacketKind.RESET if tcp.flags.R else PacketKind.REPLY), tcp.ack
+
+
+def _transport(ip: Any) -> tuple[int, bytes]:
+    """The protocol and the bytes behind an IP header, and behind a fragment header."""
+    if ip.version == 4:
+        return ip.proto, ip.payload.original
+    layer = ip.getlayer(IPv6ExtHdrFragment) or ip
+    return layer.nh, layer.payload.original
+
+
+def _addresses(ip: Any) -> dict[str, IpAddress | int]:
+    ttl = ip.ttl if ip.version == 4 else ip.hlim
+    return {"source": ip_address(ip.src), "destination": ip_address(ip.dst), "ttl": ttl}
+
+
+def _behind_ip_header(request: ProbeRequest, message: Any) -> bytes:
+    """The bytes of a message, with the checksum that its IP addresses make."""
+    ends = request.endpoints
+    header = IP if ends.version == 4 else IPv6
+    ip = header(src=str(ends.source_address), dst=str(ends.destination_address))
+    return bytes(ip / message)[len(ip) :]
+
+
+def _payload(word: int, length: int) -> bytes:
+    return word.to_bytes(4, "big") + _filling(length - 4)
+
+
+def _filling(length: int) -> bytes:
+    """Bytes that count, so that damage is easy to see."""
+    return bytes(number & 0xFF for number in range(length))

@@ -1,0 +1,91 @@
+"""Sending a probe's packets through the guest's own stack (effect).
+
+The sockets are opened in the source's namespace and leave all the rest to its kernel: routing,
+neighbour resolution, nftables, fragmentation, the IP header. What that kernel refuses is a result
+of the probe, not an error of ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from contextlib import ExitStack
+from typing import Self
+
+from vnetlab.errors import MissingFeatureError
+from vnetlab.trace.request import ProbeRequest, Protocol
+from vnetlab.wire.frames import build_message
+from vnetlab.wire.marker import Marker
+from vnetlab.wire.taps import Enter
+
+
+class Injector:
+    """Sends the packets of one probe. Use it as a context manager: leaving it closes its sockets.
+
+    Raises MissingFeatureError where the kernel refuses a raw socket.
+    """
+
+    def __init__(self, request: ProbeRequest, marker: Marker, enter: Enter) -> None:
+        self._request = request
+        self._marker = marker
+        self._sockets = ExitStack()
+        self._refused = ""
+        self._source_port = 0
+        with ExitStack() as opening, enter(request.endpoints.source):
+            opening.enter_context(self._sockets)
+            self._socket = self._open()
+            self._bind()
+            opening.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sockets.close()
+
+    def send(self, sequence: int) -> str:
+        """Send packet `sequence`; return the errno's name if the guest refused it, else nothing."""
+        if self._refused:
+            return self._refused
+        message = build_message(self._request, self._marker, sequence, self._source_port)
+        to_port = self._request.port if self._request.protocol is Protocol.UDP else 0
+        address = (str(self._request.endpoints.destination_address), to_port)
+        try:
+            self._socket.sendto(message, socket.MSG_DONTWAIT, address)
+        except OSError as error:
+            return _name(error)
+        return ""
+
+    def _open(self) -> socket.socket:
+        """A UDP socket, or a raw one: no other can send a SYN or an echo of our own making."""
+        is_ipv4 = self._request.endpoints.version == 4
+        family = socket.AF_INET if is_ipv4 else socket.AF_INET6
+        if self._request.protocol is Protocol.UDP:
+            return self._sockets.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        if self._request.protocol is Protocol.TCP:
+            number = socket.IPPROTO_TCP
+        else:
+            number = socket.IPPROTO_ICMP if is_ipv4 else socket.IPPROTO_ICMPV6
+        try:
+            return self._sockets.enter_context(socket.socket(family, socket.SOCK_RAW, number))
+        except PermissionError as error:
+            raise MissingFeatureError(
+                f"probe: the kernel refused a raw socket in {self._request.endpoints.source}",
+                fix="it takes CAP_NET_RAW there: be root, or use another realm",
+            ) from error
+
+    def _bind(self) -> None:
+        """Take the source address, and a free port of it; a refusal is that of every packet."""
+        source = str(self._request.endpoints.source_address)
+        try:
+            self._socket.bind((source, 0))
+            if self._request.protocol is Protocol.TCP:
+                holder = socket.socket(self._socket.family, socket.SOCK_STREAM)
+                self._sockets.enter_context(holder).bind((source, 0))
+                self._source_port = holder.getsockname()[1]
+        except OSError as error:
+            self._refused = _name(error)
+
+
+def _name(error: OSError) -> str:
+    return errno.errorcode.get(error.errno or 0, str(error.errno))

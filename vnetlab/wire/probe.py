@@ -1,0 +1,127 @@
+"""Running a probe: tap, send, answer, listen until nothing more is to come (effect)."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from vnetlab.trace.request import ProbeRequest
+from vnetlab.trace.sighting import Observation, PacketKind, SendError, Sighting
+from vnetlab.trace.trace import is_answer
+from vnetlab.wire.bpf import marker_filter
+from vnetlab.wire.frames import recognize
+from vnetlab.wire.inject import Injector
+from vnetlab.wire.marker import RANDOM_BITS, Marker
+from vnetlab.wire.responder import Responder
+from vnetlab.wire.taps import Enter, Taps, wait_for_timestamps
+
+MAX_SIGHTINGS = 100_000
+"""Listening ends here: a loop between switches would go on for ever."""
+
+_SILENCES = 10
+"""Listening ends after this many timeouts, however much there still is to see."""
+
+
+def run_probe(request: ProbeRequest, namespaces: Sequence[str], enter: Enter) -> Observation:
+    """Send the probe that `request` asks for, and tell what the taps in `namespaces` saw of it.
+
+    `enter` enters a node's network namespace in this thread. Whatever ends the probe, an
+    interrupt too, everything it opened is closed. Raises ProbeError where it cannot be watched,
+    and MissingFeatureError without the right to open raw and packet sockets.
+    """
+    marker = Marker(secrets.randbits(RANDOM_BITS))
+    program = marker_filter(marker)
+    with ExitStack() as stack:
+        taps = stack.enter_context(Taps())
+        for netns in namespaces:
+            taps.open(netns, enter, program)
+        responder = stack.enter_context(Responder(request, enter))
+        if responder.socket:
+            taps.watch(responder.socket)
+        injector = stack.enter_context(Injector(request, marker, enter))
+        wait_for_timestamps(request.endpoints.source, enter)
+        run = _Run(request, marker, taps, responder)
+        run.send_all(injector)
+        run.listen()
+        return run.observation()
+
+
+class _Run:
+    """One probe under way: what was sent and seen, and which packets wait for an answer."""
+
+    def __init__(
+        self, request: ProbeRequest, marker: Marker, taps: Taps, responder: Responder
+    ) -> None:
+        self.request = request
+        self.marker = marker
+        self.taps = taps
+        self.responder = responder
+        self.sightings: list[Sighting] = []
+        self.send_errors: list[SendError] = []
+        self.waiting: set[int] = set()
+        self.sent = 0
+        self.last_event_ns = time.monotonic_ns()
+
+    def send_all(self, injector: Injector) -> None:
+        """Send the packets one after the other: at the answer, or when the interval has passed."""
+        for sequence in range(self.request.count):
+            refused = injector.send(sequence)
+            self.sent += 1
+            self.last_event_ns = time.monotonic_ns()
+            if refused:
+                self.send_errors.append(SendError(sequence=sequence, errno=refused))
+                continue
+            self.waiting.add(sequence)
+            deadline_ns = self.last_event_ns + self.request.interval_ns
+            while sequence in self.waiting and self.collect_until(deadline_ns):
+                pass
+
+    def listen(self) -> None:
+        """Collect until every packet is answered, or nothing new has come for the timeout."""
+        end_ns = time.monotonic_ns() + _SILENCES * self.request.timeout_ns
+        while self.waiting and self.collect_until(
+            min(self.last_event_ns + self.request.timeout_ns, end_ns)
+        ):
+            pass
+        self.collect()
+
+    def collect_until(self, deadline_ns: int) -> bool:
+        """Wait for something to come and collect it; return False when it is too late for that."""
+        left_ns = deadline_ns - time.monotonic_ns()
+        if left_ns <= 0 or self.full:
+            return False
+        self.taps.wait(left_ns)
+        self.collect()
+        return True
+
+    @property
+    def full(self) -> bool:
+        return len(self.sightings) >= MAX_SIGHTINGS
+
+    def collect(self) -> None:
+        """Take what the taps have, and answer what has come for us to answer."""
+        self.responder.serve()
+        for capture in self.taps.drain():
+            sighting = recognize(capture, self.request, self.marker)
+            if sighting:
+                self.note(sighting)
+
+    def note(self, sighting: Sighting) -> None:
+        """Keep a sighting. A question that is asked again and again is no news to wait for."""
+        self.sightings.append(sighting)
+        if sighting.kind is not PacketKind.WHO_HAS:
+            self.last_event_ns = time.monotonic_ns()
+        if is_answer(sighting, self.request.endpoints.source) and sighting.sequence is not None:
+            self.waiting.discard(sighting.sequence)
+
+    def observation(self) -> Observation:
+        return Observation(
+            sightings=tuple(sorted(self.sightings, key=lambda s: s.time_ns)),
+            sent=self.sent,
+            answerer=self.responder.answerer,
+            send_errors=tuple(self.send_errors),
+            lost_by_tap=self.taps.lost(),
+            truncated=self.full,
+        )
