@@ -7,10 +7,11 @@ labs (`vnetlab.realm.rundir`). Heavy libraries are imported by the verbs that us
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import NoReturn
 
 from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
 from vnetlab.kernel import processes, sysctls
@@ -105,6 +106,26 @@ def status(name: str, root: Path) -> Status:
             source=topology.source,
             nodes=node_statuses(observed.state),
             drift=_plan(desired, observed).changes,
+        )
+
+
+def become(name: str, node: str, command: Sequence[str], root: Path) -> NoReturn:
+    """Turn this process into `command` on `node`.
+
+    Raises UsageError if there is no such lab, node or command.
+    """
+    lab = _existing(name, root)
+    _require_node(lab, node)
+    processes.become(lab, node, command)
+
+
+def _require_node(lab: LabDir, node: str) -> None:
+    present = lab.nodes()
+    if node not in present:
+        close = get_close_matches(node, present, n=1)
+        raise UsageError(
+            f"lab '{lab.name}' has no node '{node}'",
+            fix=(f"did you mean '{close[0]}'? " if close else "") + f"({', '.join(present)})",
         )
 
 

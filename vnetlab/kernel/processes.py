@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from vnetlab.errors import UsageError
 from vnetlab.kernel import namespaces, syscalls
@@ -19,7 +20,7 @@ _HOST_NAME_MAX = 64  # sethostname(2)
 _SYS = Path("/sys")
 
 
-def become(lab: LabDir, node: str, command: Sequence[str]) -> None:
+def become(lab: LabDir, node: str, command: Sequence[str]) -> NoReturn:
     """Turn this process into `command` on `node`; it does not return.
 
     The command has the node's network, its /sys, and the node's name as its host name. It holds

@@ -86,8 +86,8 @@ def describe_change(change: Change) -> str:
         return f"+ {what}" + (f": {shown}" if shown else "")
     old = settings(change.old)
     differing = [name for name in old | new if old.get(name) != new.get(name)]
-    shown = (f"{name} {old.get(name, 'none')} -> {new.get(name, 'none')}" for name in differing)
-    return f"~ {what}: " + ", ".join(shown)
+    turns = (f"{name} {old.get(name, 'none')} -> {new.get(name, 'none')}" for name in differing)
+    return f"~ {what}: " + ", ".join(turns)
 
 
 def _link_settings(link: Link) -> dict[str, str]:

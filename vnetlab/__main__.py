@@ -1,0 +1,16 @@
+"""`vnetlab` and `python -m vnetlab`: the command line's way in."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line with this process's arguments and exit with its code."""
+    from vnetlab.cli.app import app
+
+    app(prog_name="vnetlab")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

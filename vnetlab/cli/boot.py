@@ -1,0 +1,93 @@
+"""The realm that `up` takes for a topology, and the lab kernel started if it is that one."""
+
+from __future__ import annotations
+
+import typer
+
+from vnetlab.cli.progress import progress_bar
+from vnetlab.cli.whereabouts import all_labs, hand_over, inside_lab_kernel
+from vnetlab.errors import MissingFeatureError, UsageError
+from vnetlab.realm.choose import Realm
+from vnetlab.topology.topology import Topology
+
+_GET_ONE = (
+    "get one with 'vnetlab kernel install' (seconds) or 'vnetlab kernel build' (minutes, full)"
+)
+_PRELOAD = ("vnetlab.cli.app", "vnetlab.lab", "vnetlab.topology.load", "yaml")
+_PREWARM = (
+    "jinja2",
+    "vnetlab.views.status",
+    "vnetlab.wire.probe",
+    "scapy.layers.inet",
+    "scapy.layers.inet6",
+    "vnetlab.views.probe_text",
+)
+
+
+def go_to_realm(topology: Topology, wanted: Realm) -> None:
+    """Return if the lab of `topology` belongs in this kernel; hand the command over if not.
+
+    A lab that is up stays where it is. Says on standard error which realm was taken and why.
+    Raises UsageError if it is up in another realm than `wanted`, MissingFeatureError if no realm
+    can hold it.
+    """
+    if inside_lab_kernel():
+        return
+    present = all_labs().get(topology.name)
+    if present is not None and wanted not in (Realm.AUTO, present.realm):
+        raise UsageError(
+            f"lab '{topology.name}' is up in realm {present.realm.value}",
+            fix=f"leave out --realm, or take it down with 'vnetlab down {topology.name}'",
+        )
+    realm = present.realm if present else wanted
+    why = "as asked for" if wanted is realm else "where it is already"
+    if realm is Realm.AUTO:
+        lack = _what_this_kernel_lacks(topology)
+        realm, why = (Realm.UML, lack) if lack else (Realm.HOST, "this kernel has all it needs")
+    if realm is Realm.UML:
+        name = start_lab_kernel()
+        typer.echo(f"realm uml, lab kernel {name}: {why}", err=True)
+        hand_over()
+    typer.echo(f"realm host: {why}", err=True)
+
+
+def start_lab_kernel() -> str:
+    """Boot the best lab kernel, if none runs; return the name of the one that runs.
+
+    Raises MissingFeatureError if there is none to boot, KernelRefusedError if it does not boot.
+    """
+    from vnetlab.realm.kernels.inventory import best_kernel
+    from vnetlab.realm.uml.boot import Guest, LabKernel
+    from vnetlab.realm.uml.connection import running
+    from vnetlab.realm.uml.lifecycle import ensure_running
+
+    if (status := running()) and status.is_ready:
+        return status.kernel
+    best = best_kernel()
+    if best is None:
+        raise MissingFeatureError("no lab kernel is installed", fix=_GET_ONE)
+    kernel = LabKernel(
+        name=best.name,
+        binary=str(best.binary),
+        modules=str(best.modules) if best.modules else None,
+    )
+    with progress_bar() as progress:
+        ensure_running(
+            kernel,
+            Guest(preload=_PRELOAD, prewarm=_PREWARM),
+            progress=lambda _: progress(f"booting lab kernel {best.name}", None),
+        )
+    return best.name
+
+
+def _what_this_kernel_lacks(topology: Topology) -> str:
+    """Say what the lab needs and the kernel that runs here lacks; empty if nothing."""
+    from vnetlab.kernel.features import missing_features
+    from vnetlab.state.compile import compile_topology
+    from vnetlab.state.features import required_features
+
+    try:
+        lacking = missing_features(required_features(compile_topology(topology)))
+    except MissingFeatureError as error:
+        return error.message
+    return f"this kernel has no {', '.join(f.label for f in lacking)}" if lacking else ""

@@ -1,0 +1,42 @@
+"""`vnetlab plan`."""
+
+from __future__ import annotations
+
+import typer
+
+from vnetlab.cli.options import FileArgument, JsonOption, SetOption, VarsOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(plan)
+
+
+def plan(
+    file: FileArgument,
+    set_: SetOption = None,
+    vars_: VarsOption = None,
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Show what `up` would do, and do nothing.
+
+    \b
+    vnetlab plan lab.yaml
+    """
+    from vnetlab.cli.whereabouts import all_labs, hand_over, inside_lab_kernel, labs_root
+    from vnetlab.realm.choose import Realm
+    from vnetlab.topology.load import load
+    from vnetlab.topology.variables import read_variables
+
+    topology = load(file, read_variables(set_ or (), vars_ or ()))
+    present = all_labs().get(topology.name)
+    if present and present.realm is Realm.UML and not inside_lab_kernel():
+        hand_over()
+
+    from vnetlab import lab
+    from vnetlab.views.json_text import to_json
+    from vnetlab.views.plan import render_plan
+
+    todo = lab.plan(topology, labs_root())
+    typer.echo(to_json(todo.changes) if json else render_plan(todo))

@@ -1,0 +1,95 @@
+"""Where labs are, and how a command gets to them: run here, or handed over to the lab kernel.
+
+A command that is handed over runs once more, whole, inside the lab kernel: there, "here" is the
+lab kernel, and every lab that it sees is at hand.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import typer
+
+from vnetlab.errors import UsageError
+from vnetlab.realm.choose import Realm
+from vnetlab.realm.rundir import run_dir
+
+_INSIDE = "VNETLAB_INSIDE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """The realm of a lab that is up, and its nodes."""
+
+    realm: Realm
+    nodes: tuple[str, ...]
+
+
+def inside_lab_kernel() -> bool:
+    """Whether this process runs in a lab kernel itself."""
+    return _INSIDE in os.environ
+
+
+def labs_root() -> Path:
+    """The directory of the labs in the kernel that this process runs on."""
+    return run_dir() / "labs"
+
+
+def all_labs() -> dict[str, Whereabouts]:
+    """Every lab that is up in some realm, by name."""
+    from vnetlab.kernel.labdir import LabDir, list_labs
+
+    here = Realm.UML if inside_lab_kernel() else Realm.HOST
+    root = labs_root()
+    found = {
+        name: Whereabouts(realm=here, nodes=LabDir(root, name).nodes()) for name in list_labs(root)
+    }
+    if not inside_lab_kernel():
+        from vnetlab.realm.uml.connection import running
+
+        if kernel := running():
+            for name, nodes in kernel.labs.items():
+                found[name] = Whereabouts(realm=Realm.UML, nodes=tuple(nodes))
+    return found
+
+
+def go_to_lab(name: str | None, *, stdin: bool = False) -> str:
+    """Return the lab's name if it is in this kernel; hand the command over if it is not.
+
+    Without a name, the only lab that is up is meant. `stdin` says that the command reads its
+    standard input. Raises UsageError if there is no such lab, or not one alone.
+    """
+    labs = all_labs()
+    name = _the_only(labs) if name is None else name
+    if name not in labs:
+        close = get_close_matches(name, labs, n=1)
+        raise UsageError(
+            f"no lab '{name}' is up",
+            fix=f"did you mean '{close[0]}'?" if close else _what_is_up(labs),
+        )
+    if labs[name].realm is Realm.UML and not inside_lab_kernel():
+        hand_over(stdin=stdin)
+    return name
+
+
+def hand_over(*, stdin: bool = False) -> None:
+    """Run this very command line in the lab kernel, which is running, and exit with its code."""
+    from vnetlab.realm.uml.client import run_in_lab_kernel
+
+    raise typer.Exit(run_in_lab_kernel(sys.argv[1:], stdin=stdin))
+
+
+def _the_only(labs: dict[str, Whereabouts]) -> str:
+    if not labs:
+        raise UsageError("no lab is up", fix="'vnetlab up FILE' builds one")
+    if len(labs) > 1:
+        raise UsageError(f"several labs are up: {', '.join(labs)}", fix="say which one")
+    return next(iter(labs))
+
+
+def _what_is_up(labs: dict[str, Whereabouts]) -> str:
+    return f"up are: {', '.join(labs)}" if labs else "'vnetlab up FILE' builds one"

@@ -1,0 +1,54 @@
+"""What each realm has and lacks, as text (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that a realm may have: a feature, a tool, a permission.
+
+    `present` is None where it cannot be known; `remedy` says how to get it.
+    """
+
+    name: str
+    present: bool | None
+    needed_for: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A realm (or the tools that manage lab kernels), what it is here, and what was checked."""
+
+    realm: str
+    what: str
+    checks: tuple[Check, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing."""
+        return bool(self.checks) and all(check.present for check in self.checks)
+
+
+def render_reports(reports: Iterable[Report]) -> str:
+    """A block per report; what is missing comes with the way to get it."""
+    return "\n\n".join("\n".join(_block(report)) for report in reports)
+
+
+def _block(report: Report) -> Sequence[str]:
+    width = max((len(check.name) for check in report.checks), default=0)
+    lines = [f"{report.realm}: {report.what}"]
+    for check in report.checks:
+        lines.append(f"  {_mark(check):7}  {check.name:{width}}  {check.needed_for}")
+        if not check.present:
+            lines.append(f"  {'':7}  {'':{width}}  -> {check.remedy}")
+    return lines
+
+
+def _mark(check: Check) -> str:
+    if check.present is None:
+        return "unknown"
+    return "ok" if check.present else "MISSING"

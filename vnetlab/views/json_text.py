@@ -1,0 +1,32 @@
+"""Any value of ours as JSON text (pure).
+
+A dataclass becomes an object with its fields' names, which say the units (`delay_ns`); an enum
+its value; an address or path its text; a set a sorted list.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+
+
+def to_json(value: object) -> str:
+    """Return `value` as indented JSON text."""
+    return json.dumps(_plain(value), indent=2)
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, frozenset | set):
+        return sorted((_plain(item) for item in value), key=str)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

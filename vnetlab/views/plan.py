@@ -1,0 +1,57 @@
+"""Plans as text (pure)."""
+
+from __future__ import annotations
+
+from vnetlab.state.objects import Namespace
+from vnetlab.state.plan import Plan
+from vnetlab.state.show import describe_change
+from vnetlab.topology.topology import Topology
+
+_SHOWN = 20
+"""How many changes of a running lab `up` names one by one."""
+
+
+def render_plan(plan: Plan) -> str:
+    """A line per change, and their number."""
+    if not plan.changes:
+        return "nothing to change"
+    return "\n".join([*map(describe_change, plan.changes), "", _count(plan)])
+
+
+def render_up(topology: Topology, done: Plan, *, seconds: float) -> str:
+    """What `up` did: what a new lab consists of, or what changed in a running one."""
+    if not done.changes:
+        return f"{topology.name} is up already: nothing to change"
+    if _is_new(topology, done):
+        return f"{topology.name} is up: {_parts(topology)} in {seconds:.2f} s"
+    lines = [f"{topology.name} is up, changed in {seconds:.2f} s:"]
+    lines += (f"  {describe_change(change)}" for change in done.changes[:_SHOWN])
+    if len(done.changes) > _SHOWN:
+        lines.append(f"  ... and {len(done.changes) - _SHOWN} more")
+    return "\n".join(lines)
+
+
+def _is_new(topology: Topology, done: Plan) -> bool:
+    """Whether every node of the lab was made just now."""
+    made = {c.new.name for c in done.changes if c.old is None and isinstance(c.new, Namespace)}
+    nodes = (topology.physical_switches, topology.hypervisors, topology.vms, topology.routers)
+    return all(node.name in made for kind in nodes for node in kind)
+
+
+def _count(plan: Plan) -> str:
+    added = sum(change.old is None for change in plan.changes)
+    removed = sum(change.new is None for change in plan.changes)
+    changed = len(plan.changes) - added - removed
+    return f"{added} to add, {changed} to change, {removed} to remove"
+
+
+def _parts(topology: Topology) -> str:
+    counts = (
+        ("physical switch", "physical switches", len(topology.physical_switches)),
+        ("hypervisor", "hypervisors", len(topology.hypervisors)),
+        ("VM", "VMs", len(topology.vms)),
+        ("router", "routers", len(topology.routers)),
+    )
+    return ", ".join(
+        f"{count} {one if count == 1 else many}" for one, many, count in counts if count
+    )
