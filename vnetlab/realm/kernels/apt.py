@@ -164,10 +164,9 @@ def require_apt() -> None:
 
 def apt_failed(error: CommandError) -> MissingFeatureError:
     """What to tell the user when apt could not do its work."""
-    complaints = [line for line in error.tail.splitlines() if line.startswith(("E:", "Err:"))]
-    said = "; ".join(dict.fromkeys(complaints)) or error.tail
+    complaint = re.search(r"^E: (.*)$", error.tail, re.MULTILINE)
     return MissingFeatureError(
-        f"{error.program}: {said}",
+        f"{error.program}: {complaint[1] if complaint else error.tail}",
         fix="check the network and the machine's apt sources, then run the command again",
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 from collections import deque
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _TAIL_LINES: Final = 12
 _PATIENCE_S: Final = 5.0
+_NO_SPACE_BYTES: Final = 1_000_000
 _DISK_FULL: Final = ("No space left on device", "Disk quota exceeded", "enough free space")
 """What compilers, tar and apt say when the disk is full; their exit codes do not."""
 
@@ -65,10 +67,16 @@ def run_command(
         code = process.wait()
     if code != 0:
         tail = "".join(deque(lines, maxlen=_TAIL_LINES)).strip() or f"exit code {code}"
-        if any(sign in line for line in lines for sign in _DISK_FULL):
+        if _met_full_disk(cwd, lines):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cwd))
         raise CommandError(str(command[0]), tail)
     return "".join(lines)
+
+
+def _met_full_disk(cwd: Path, lines: Sequence[str]) -> bool:
+    """Whether a program failed for lack of space: it says so, or there is none left."""
+    said = any(sign in line for line in lines for sign in _DISK_FULL)
+    return said or shutil.disk_usage(cwd).free < _NO_SPACE_BYTES
 
 
 def _start(
@@ -94,7 +102,7 @@ def _end_group(process: subprocess.Popen[str]) -> None:
         return
     os.killpg(process.pid, signal.SIGTERM)
     try:
-        process.wait(_PATIENCE_S)
+        process.communicate(timeout=_PATIENCE_S)  # the output ends with the last of the group
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
