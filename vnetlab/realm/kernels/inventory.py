@@ -14,11 +14,9 @@ This module is read by every command that may need a lab kernel: it imports noth
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -152,6 +150,8 @@ def _system_kernels() -> list[LabKernel]:
 
 def kernel_version(binary: Path) -> str | None:
     """What `uname -r` will print in the kernel `binary`; None if it does not run here."""
+    import subprocess  # late, because most commands never execute a kernel to ask it
+
     try:
         answer = subprocess.run(
             [binary, "--version"], capture_output=True, text=True, timeout=5, check=True
@@ -175,6 +175,8 @@ def version_numbers(version: str) -> tuple[int, ...]:
 def _choices(names: tuple[str, ...], wrong: str) -> str:
     if not names:
         return "the name of a lab kernel, and there is none"
+    import difflib  # late, because only a mistake needs it
+
     close = difflib.get_close_matches(wrong, names, n=1)
     listed = ", ".join(names)
     return f"one of {listed}" + (f"; did you mean '{close[0]}'?" if close else "")
