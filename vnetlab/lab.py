@@ -22,8 +22,8 @@ from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed, observe
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import diff_states
-from vnetlab.state.features import required_features
-from vnetlab.state.objects import State
+from vnetlab.state.features import Feature, required_features
+from vnetlab.state.objects import Object, State
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.show import describe, describe_change
 from vnetlab.state.status import Status, node_statuses
@@ -166,17 +166,14 @@ def _require_features(desired: State) -> None:
     required = required_features(desired)
     lacking = missing_features(required)
     if lacking:
-        words = []
-        for feature in lacking:
-            example = required[feature]
-            words.append(
-                f"{feature.label} ({feature.option}), which "
-                + (f"{describe(example)} needs" if example else "every lab needs")
-            )
         raise MissingFeatureError(
-            f"this kernel has no {'; no '.join(words)}",
-            fix="use --realm uml, a lab kernel that has it ('vnetlab doctor' tells more)",
+            "this kernel has no " + ", no ".join(_with_need(f, required[f]) for f in lacking),
+            fix="use --realm uml: 'vnetlab doctor' tells more",
         )
+
+
+def _with_need(feature: Feature, example: Object | None) -> str:
+    return f"{feature.label} (needed by {describe(example) if example else 'every lab'})"
 
 
 def _refuse_another_file(lab: LabDir, topology: Topology) -> None:

@@ -24,15 +24,16 @@ _PREWARM = (
 )
 
 
-def go_to_realm(topology: Topology, wanted: Realm) -> None:
-    """Return if the lab of `topology` belongs in this kernel; hand the command over if not.
+def go_to_realm(topology: Topology, wanted: Realm) -> str:
+    """Say why the lab of `topology` belongs in this kernel; hand the command over if it does not.
 
-    A lab that is up stays where it is. Says on standard error which realm was taken and why.
+    A lab that is up stays where it is. The lab kernel, if it is the place, is named on standard
+    error; inside it there is nothing more to say, and the answer is empty.
     Raises UsageError if it is up in another realm than `wanted`, MissingFeatureError if no realm
     can hold it.
     """
     if inside_lab_kernel():
-        return
+        return ""
     present = all_labs().get(topology.name)
     if present is not None and wanted not in (Realm.AUTO, present.realm):
         raise UsageError(
@@ -48,7 +49,7 @@ def go_to_realm(topology: Topology, wanted: Realm) -> None:
         name = start_lab_kernel()
         typer.echo(f"realm uml, lab kernel {name}: {why}", err=True)
         hand_over()
-    typer.echo(f"realm host: {why}", err=True)
+    return f"realm host: {why}"
 
 
 def start_lab_kernel() -> str:

@@ -38,11 +38,13 @@ def up(
     from vnetlab.topology.variables import read_variables
 
     topology = load(file, read_variables(set_ or (), vars_ or ()))
-    go_to_realm(topology, realm)
+    realm_taken = go_to_realm(topology, realm)
 
     from vnetlab import lab
     from vnetlab.views.plan import render_up
 
     started = time.monotonic()
     done = lab.up(topology, labs_root(), waiting=say_that_it_waits(topology.name))
+    if realm_taken:
+        typer.echo(realm_taken, err=True)
     typer.echo(render_up(topology, done, seconds=time.monotonic() - started))

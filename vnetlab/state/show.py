@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import (
     Address,
@@ -15,6 +17,7 @@ from vnetlab.state.objects import (
     Route,
     Sysctl,
 )
+from vnetlab.state.units import show_rate, show_time
 
 ROLE_WORDS: dict[Role, str] = {
     Role.VM: "VM",
@@ -29,7 +32,19 @@ ROLE_WORDS: dict[Role, str] = {
     Role.ROUTER_PORT: "router port",
     Role.ROUTER_INTERFACE: "router interface",
 }
+_SAID_ALREADY = ("label", "role", "loopback", "state", "IPv6 link-local")
+"""Settings of a new object that its name tells, or that are the same for all of its kind."""
+
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
+
+
+_QDISC_WORDS: dict[str, Callable[[int], tuple[str, str]]] = {
+    "burst_ns": lambda value: ("burst", show_time(value)),
+    "delay_ns": lambda value: ("delay", show_time(value)),
+    "limit_bytes": lambda value: ("queue limit", f"{value} bytes"),
+    "limit_packets": lambda value: ("queue limit", f"{value} packets"),
+    "rate_bit_s": lambda value: ("rate", show_rate(value)),
+}
 
 
 def describe(item: Object) -> str:
@@ -70,7 +85,7 @@ def settings(item: Object) -> dict[str, str]:
                 "egress": "untagged" if item.untagged else "tagged",
             }
         case Qdisc():
-            return {name.replace("_", " "): str(value) for name, value in item.options}
+            return dict(_QDISC_WORDS[name](value) for name, value in item.options)
         case _:
             return {}
 
@@ -82,7 +97,7 @@ def describe_change(change: Change) -> str:
         return f"- {what}"
     new = settings(change.new)
     if change.old is None:
-        shown = ", ".join(f"{name} {value}" for name, value in new.items())
+        shown = ", ".join(f"{name} {new[name]}" for name in new if name not in _SAID_ALREADY)
         return f"+ {what}" + (f": {shown}" if shown else "")
     old = settings(change.old)
     differing = [name for name in old | new if old.get(name) != new.get(name)]

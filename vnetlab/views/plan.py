@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from vnetlab.state.objects import Namespace
+from collections import Counter
+from collections.abc import Iterator
+
+from vnetlab.state.objects import Namespace, Sysctl
 from vnetlab.state.plan import Plan
 from vnetlab.state.show import describe_change
 from vnetlab.topology.topology import Topology
@@ -15,7 +18,22 @@ def render_plan(plan: Plan) -> str:
     """A line per change, and their number."""
     if not plan.changes:
         return "nothing to change"
-    return "\n".join([*map(describe_change, plan.changes), "", _count(plan)])
+    return "\n".join([*_lines(plan), "", _count(plan)])
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    """A line per change; the many settings of a new node's kernel are one."""
+    changes = plan.changes
+    new = {c.new.name for c in changes if c.old is None and isinstance(c.new, Namespace)}
+    settings = Counter(
+        c.new.netns for c in changes if isinstance(c.new, Sysctl) and c.new.netns in new
+    )
+    for change in changes:
+        subject = change.subject
+        if isinstance(subject, Namespace) and subject.name in settings:
+            yield f"{describe_change(change)}, {settings[subject.name]} kernel settings"
+        elif not (isinstance(subject, Sysctl) and subject.netns in new):
+            yield describe_change(change)
 
 
 def render_up(topology: Topology, done: Plan, *, seconds: float) -> str:
