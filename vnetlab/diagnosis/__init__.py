@@ -1,1 +1,1 @@
-"""From paths to a verdict (pure)."""
+"""From a trace to a verdict: what is wrong, where, and how that is known (pure)."""

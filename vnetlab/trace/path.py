@@ -35,13 +35,17 @@ _ALWAYS_WATCHED = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH, Role.ROUTER)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """A place where a packet passes a link; `label` and `role` are the link's."""
+    """A place where a packet passes a link.
+
+    `label` and `role` are the link's; `bridge` is the label of the bridge it is a port of, if any.
+    """
 
     netns: str
     ifname: str
     direction: Direction
     label: str
     role: Role | None
+    bridge: str = ""
 
     @property
     def passage(self) -> Passage:
@@ -112,15 +116,17 @@ def watched_namespaces(state: State, *paths: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*on_path, *nearby]))
 
 
-def make_hop(state_links: Wiring, link: LinkId, direction: Direction) -> Hop:
-    """Return the hop at `link`; a link that the state does not know is labelled by its id."""
-    known = state_links.links.get(link)
+def make_hop(wiring: Wiring, link_id: LinkId, direction: Direction) -> Hop:
+    """Return the hop at a link; one that the state does not know is labelled by its id."""
+    link = wiring.links.get(link_id)
+    master = wiring.links.get(LinkId(netns=link_id.netns, name=(link and link.master) or ""))
     return Hop(
-        netns=link.netns,
-        ifname=link.name,
+        netns=link_id.netns,
+        ifname=link_id.name,
         direction=direction,
-        label=known.label if known and known.label else str(link),
-        role=known.role if known else None,
+        label=(link and link.label) or str(link_id),
+        role=link.role if link else None,
+        bridge=master.label if master else "",
     )
 
 

@@ -77,6 +77,11 @@ class ProbeRequest:
             _check_range("size", self.size, self._header_bytes + self._marker_bytes, MAX_BYTES)
 
     @property
+    def packet_bytes(self) -> int:
+        """The length of the whole IP packet."""
+        return self._header_bytes + self.payload_bytes
+
+    @property
     def payload_bytes(self) -> int:
         """The length of what follows the ICMP, UDP or TCP header, the marker included."""
         if self.size is not None:

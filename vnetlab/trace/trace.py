@@ -74,7 +74,7 @@ class Loss:
 class PacketTrace:
     """The journey of one packet of the probe and of what came back for it, in time order.
 
-    `round_trip_ns` is from its first sighting to the answer's at the source, None without one.
+    `round_trip_ns` is from its first sighting to its reply's at the source, None without one.
     """
 
     sequence: int
@@ -121,7 +121,7 @@ def trace_probe(
         forward=forward,
         back=back,
         packets=tuple(tracer.packet(sequence) for sequence in range(observation.sent)),
-        resolution=tuple(tracer.resolution()),
+        resolution=tuple(sorted(tracer.resolution(), key=lambda step: step.sighting.time_ns)),
         observation=observation,
     )
 
@@ -168,7 +168,7 @@ class _Tracer:
         index = {hop.passage: number for number, hop in enumerate(hops)}
         steps = []
         for sighting in sightings:
-            number = None if _is_aside(sighting) else index.pop(_passage(sighting), None)
+            number = None if is_aside(sighting) else index.pop(_passage(sighting), None)
             steps.append(self.step(sighting, number))
         return tuple(sorted(steps, key=lambda s: (s.sighting.time_ns, _order(s, len(hops)))))
 
@@ -253,21 +253,20 @@ def is_answer(sighting: Sighting, source: str) -> bool:
         sighting.netns == source
         and sighting.direction is Direction.IN
         and sighting.kind in (*_ANSWERS, PacketKind.ERROR)
-        and not _is_aside(sighting)
+        and not is_aside(sighting)
     )
 
 
 def _elapsed(forward: tuple[Step, ...], answers: list[Sighting]) -> int | None:
-    if not forward or not answers:
-        return None
-    return answers[0].time_ns - forward[0].sighting.time_ns
+    reply = next((a for a in answers if a.kind is PacketKind.REPLY), None)
+    return reply.time_ns - forward[0].sighting.time_ns if reply and forward else None
 
 
 def _passage(sighting: Sighting) -> Passage:
     return (sighting.netns, sighting.ifname, sighting.direction)
 
 
-def _is_aside(sighting: Sighting) -> bool:
+def is_aside(sighting: Sighting) -> bool:
     """Whether it is no part of the packet's journey there and back.
 
     So are a redirect, and an ICMP error about the reply, on its way to the destination.

@@ -42,8 +42,8 @@ def run_probe(request: ProbeRequest, namespaces: Sequence[str], enter: Enter) ->
             taps.watch(responder.socket)
         injector = stack.enter_context(Injector(request, marker, enter))
         wait_for_timestamps(request.endpoints.source, enter)
-        run = _Run(request, marker, taps, responder)
-        run.send_all(injector)
+        run = _Run(request, marker, taps, responder, injector)
+        run.send_all()
         run.listen()
         return run.observation()
 
@@ -52,22 +52,29 @@ class _Run:
     """One probe under way: what was sent and seen, and which packets wait for an answer."""
 
     def __init__(
-        self, request: ProbeRequest, marker: Marker, taps: Taps, responder: Responder
+        self,
+        request: ProbeRequest,
+        marker: Marker,
+        taps: Taps,
+        responder: Responder,
+        injector: Injector,
     ) -> None:
         self.request = request
         self.marker = marker
         self.taps = taps
         self.responder = responder
+        self.injector = injector
         self.sightings: list[Sighting] = []
         self.send_errors: list[SendError] = []
         self.waiting: set[int] = set()
+        self.sent_again: set[int] = set()
         self.sent = 0
         self.last_event_ns = time.monotonic_ns()
 
-    def send_all(self, injector: Injector) -> None:
+    def send_all(self) -> None:
         """Send the packets one after the other: at the answer, or when the interval has passed."""
         for sequence in range(self.request.count):
-            refused = injector.send(sequence)
+            refused = self.injector.send(sequence)
             self.sent += 1
             self.last_event_ns = time.monotonic_ns()
             if refused:
@@ -115,6 +122,22 @@ class _Run:
             self.last_event_ns = time.monotonic_ns()
         if is_answer(sighting, self.request.endpoints.source) and sighting.sequence is not None:
             self.waiting.discard(sighting.sequence)
+            if sighting.error and self.is_stale(sighting):
+                self.send_again(sighting.sequence)
+
+    def is_stale(self, refusal: Sighting) -> bool:
+        """Whether the guest's own kernel gave up a neighbour that it asked for before the probe.
+
+        The packet had only joined others that waited for the answer (RFC 1122, 2.3.2.2).
+        """
+        asked = any(s.kind is PacketKind.WHO_HAS for s in self.sightings)
+        return not asked and refusal.source == self.request.endpoints.source_address
+
+    def send_again(self, sequence: int) -> None:
+        """Send a packet a second time, so that its neighbour is asked for within the probe."""
+        if sequence not in self.sent_again and not self.injector.send(sequence):
+            self.sent_again.add(sequence)
+            self.waiting.add(sequence)
 
     def observation(self) -> Observation:
         return Observation(

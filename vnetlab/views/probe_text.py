@@ -1,0 +1,243 @@
+"""A probe's trace and verdict as text (pure)."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from vnetlab.diagnosis.verdict import Verdict
+from vnetlab.state.show import ROLE_WORDS
+from vnetlab.trace.path import Hop
+from vnetlab.trace.request import Protocol
+from vnetlab.trace.sighting import PacketKind, Sighting
+from vnetlab.trace.timing import HopTiming, Spread, time_hops
+from vnetlab.trace.trace import Step, Trace
+from vnetlab.views.columns import Column, lay_out
+
+_PROTOCOL_WORDS = {Protocol.ICMP: "ICMP echo", Protocol.UDP: "UDP", Protocol.TCP: "TCP SYN"}
+_SOURCE_MAC = "source MAC"
+_MANY_NS = 100_000_000
+_GREEN, _RED, _DIM, _PLAIN = "\033[1;32m", "\033[1;31m", "\033[2m", "\033[0m"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """What the text is written to: columns, and whether colours and non-ASCII letters are shown."""
+
+    width: int
+    color: bool = False
+    unicode: bool = True
+
+    def paint(self, text: str, color: str) -> str:
+        """`text` in a colour, where there are colours."""
+        return f"{color}{text}{_PLAIN}" if self.color else text
+
+    @property
+    def arrow(self) -> str:
+        """From, to."""
+        return "→" if self.unicode else "->"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """How the times of one table are shown: all in one unit."""
+
+    unit: str
+    unit_ns: int
+    digits: int
+
+    def show(self, time_ns: int) -> str:
+        """A time in the unit."""
+        return f"{time_ns / self.unit_ns:.{self.digits}f}"
+
+
+def render_probe(trace: Trace, verdict: Verdict, terminal: Terminal) -> str:
+    """What was asked, a row per sighting (per hop, for several packets), then the verdict."""
+    rows = _journey(trace, terminal) if len(trace.packets) == 1 else _timings(trace, terminal)
+    blocks = ("\n".join(_title(trace, terminal)), "\n".join(rows))
+    verdict_text = "\n".join(_verdict(trace, verdict, terminal))
+    return "\n\n".join([*(block for block in blocks if block), verdict_text])
+
+
+def _title(trace: Trace, terminal: Terminal) -> list[str]:
+    request, ends = trace.request, trace.request.endpoints
+    what = _PROTOCOL_WORDS[request.protocol]
+    if request.protocol is not Protocol.ICMP:
+        what += f" port {request.port}"
+    source = f"{ends.source} ({ends.source_address})"
+    destination = f"{ends.destination} ({ends.destination_address})"
+    times = f"{request.count} x " if request.count > 1 else ""
+    text = f"{source} {terminal.arrow} {destination}: {times}{what}, {request.packet_bytes} bytes"
+    return textwrap.wrap(text, terminal.width)
+
+
+def _journey(trace: Trace, terminal: Terminal) -> list[str]:
+    """The sightings of the one packet, and of what it waited for where it got no further."""
+    sections = _sections(trace)
+    steps = [step for _, part in sections for step in part]
+    if not steps:
+        return []
+    title, *rows = lay_out(_step_columns(steps, terminal), terminal.width)
+    if _SOURCE_MAC not in title:
+        rows = _with_macs(steps, rows, terminal)
+    lines = [terminal.paint(title, _DIM)]
+    for heading, part in sections:
+        if part:
+            lines += [heading, *rows[: len(part)]]
+            rows = rows[len(part) :]
+    return lines
+
+
+def _sections(trace: Trace) -> list[tuple[str, list[Step]]]:
+    packet = trace.packets[0]
+    target = packet.loss.target if packet.loss else None
+    asked = [s for s in trace.resolution if target and s.sighting.target == target]
+    return [
+        ("there", [step for step in (*packet.forward, *asked) if step.index is not None]),
+        ("back", [step for step in packet.back if step.index is not None]),
+        ("elsewhere", [step for step in packet.steps if step.index is None]),
+    ]
+
+
+def _with_macs(steps: Sequence[Step], rows: Sequence[str], terminal: Terminal) -> list[str]:
+    """The rows, with a line above each whose MAC addresses are not those of the row before."""
+    lines = []
+    last = None
+    for step, row in zip(steps, rows, strict=True):
+        macs = (step.sighting.source_mac, step.sighting.destination_mac)
+        new = f"    {macs[0]} {terminal.arrow} {macs[1]}"
+        lines.append(row if macs == last else f"{terminal.paint(new, _DIM)}\n{row}")
+        last = macs
+    return lines
+
+
+def _step_columns(steps: Sequence[Step], terminal: Terminal) -> list[Column]:
+    seen = [step.sighting for step in steps]
+    start_ns = min(sighting.time_ns for sighting in seen)
+    clock = _clock(max(sighting.time_ns for sighting in seen) - start_ns, terminal)
+    return [
+        _column("#", (str(number) for number, _ in enumerate(steps, 1)), right=True),
+        _column(clock.unit, (clock.show(s.time_ns - start_ns) for s in seen), right=True),
+        _column(f"+{clock.unit}", _gaps(steps, clock), right=True, importance=2),
+        *_place_columns([step.hop for step in steps]),
+        _column("VLAN", ("-" if s.vlan is None else str(s.vlan) for s in seen), right=True),
+        _column("TTL", ("-" if s.ttl is None else str(s.ttl) for s in seen), right=True),
+        _column(_SOURCE_MAC, (s.source_mac for s in seen), importance=1),
+        _column("destination MAC", (s.destination_mac for s in seen), importance=1),
+        _column("", map(_note, seen)),
+    ]
+
+
+def _gaps(steps: Sequence[Step], clock: Clock) -> Iterator[str]:
+    """The time since the hop before, on the path."""
+    yield ""
+    for before, step in pairwise(steps):
+        gap_ns = step.sighting.time_ns - before.sighting.time_ns
+        yield "" if step.index is None else clock.show(gap_ns)
+
+
+def _place_columns(hops: Sequence[Hop]) -> list[Column]:
+    return [
+        _column("node", (hop.netns for hop in hops)),
+        _column("interface", (hop.ifname for hop in hops)),
+        _column("what", map(_what, hops), importance=3),
+        _column("dir", (hop.direction.value for hop in hops)),
+    ]
+
+
+def _what(hop: Hop) -> str:
+    if hop.role:
+        return ROLE_WORDS[hop.role]
+    return "loopback" if hop.ifname == "lo" else "-"
+
+
+def _note(sighting: Sighting) -> str:
+    if sighting.error:
+        return str(sighting.error)
+    if sighting.kind in (PacketKind.WHO_HAS, PacketKind.IS_AT):
+        return f"{sighting.kind.value} {sighting.target}"
+    return "TCP reset" if sighting.kind is PacketKind.RESET else ""
+
+
+def _timings(trace: Trace, terminal: Terminal) -> list[str]:
+    """How long each hop took over all packets."""
+    timings = time_hops(trace)
+    if not timings:
+        return []
+    title, *rows = lay_out(_timing_columns(trace, timings, terminal), terminal.width)
+    there = sum(timing.forward for timing in timings)
+    return [terminal.paint(title, _DIM), "there", *rows[:there], "back", *rows[there:]]
+
+
+def _timing_columns(trace: Trace, timings: Sequence[HopTiming], terminal: Terminal) -> list[Column]:
+    gaps = [timing.since_previous for timing in timings]
+    starts = [timing.since_start for timing in timings]
+    clock = _clock(max((start.max_ns for start in starts if start), default=0), terminal)
+    total = len(trace.packets)
+    return [
+        _column("#", (str(number) for number, _ in enumerate(timings, 1)), right=True),
+        _column(clock.unit, (_median(s, clock) for s in starts), right=True, importance=2),
+        _column("+min", (clock.show(g.min_ns) if g else "" for g in gaps), right=True),
+        _column("+median", (_median(g, clock) for g in gaps), right=True),
+        _column("+max", (clock.show(g.max_ns) if g else "" for g in gaps), right=True),
+        *_place_columns([timing.hop for timing in timings]),
+        _column("seen", (f"{timing.seen}/{total}" for timing in timings), right=True),
+    ]
+
+
+def _median(spread: Spread | None, clock: Clock) -> str:
+    return clock.show(spread.median_ns) if spread else ""
+
+
+def _verdict(trace: Trace, verdict: Verdict, terminal: Terminal) -> list[str]:
+    word = "OK" if verdict.healthy else "LOST" if _any_lost(trace) else "REFUSED"
+    head, *more = _hang(word.ljust(6), verdict.summary, terminal.width)
+    color = _GREEN if verdict.healthy else _RED
+    lines = [terminal.paint(word, color) + head.removeprefix(word), *more]
+    facts = [("round trip", _round_trip(trace, terminal))]
+    if not verdict.healthy:
+        facts += [
+            ("layer", verdict.layer.value if verdict.layer else "unknown"),
+            ("object", verdict.object),
+            ("cause", verdict.cause or ""),
+        ]
+    facts += [("evidence", f"{item.text} ({item.source.value})") for item in verdict.evidence]
+    for name, fact in facts:
+        if fact:
+            lines += _hang(f"      {name}: ", fact, terminal.width)
+    return lines
+
+
+def _any_lost(trace: Trace) -> bool:
+    return any(packet.loss for packet in trace.packets)
+
+
+def _hang(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(f"{label}{text}", max(width, 20), subsequent_indent=" " * 8)
+
+
+def _round_trip(trace: Trace, terminal: Terminal) -> str:
+    times_ns = [p.round_trip_ns for p in trace.packets if p.round_trip_ns is not None]
+    if not times_ns:
+        return ""
+    clock = _clock(max(times_ns), terminal)
+    if len(trace.packets) == 1:
+        return f"{clock.show(times_ns[0])} {clock.unit}"
+    least, middle, most = map(clock.show, (min(times_ns), round(median(times_ns)), max(times_ns)))
+    return f"min {least}, median {middle}, max {most} {clock.unit}"
+
+
+def _clock(longest_ns: int, terminal: Terminal) -> Clock:
+    """Microseconds, unless they get too long to read."""
+    if longest_ns >= _MANY_NS:
+        return Clock(unit="ms", unit_ns=1_000_000, digits=3)
+    return Clock(unit="µs" if terminal.unicode else "us", unit_ns=1000, digits=1)
+
+
+def _column(
+    title: str, cells: Iterable[str], *, right: bool = False, importance: int = 0
+) -> Column:
+    return Column(title=title, cells=tuple(cells), right=right, importance=importance)
