@@ -102,8 +102,11 @@ def assign_addresses(file: File, findings: Findings) -> Addresses:
     vms = _assign_to_vms(file, pools)
     for (name, version), pool in pools.items():
         if pool.refused:
-            hosts, needed = len(pool.taken), len(pool.taken) + pool.refused
-            text = f"{pool.prefix} is full: {hosts} hosts fit in, {needed} are there"
+            needed = len(pool.taken) + pool.refused
+            text = (
+                f"{pool.prefix} has {len(pool.taken)} addresses for hosts, "
+                f"{needed} are needed (that of the gateway is one of them)"
+            )
             findings.add(
                 ("networks", name, f"ipv{version}"), text, fix="take a shorter prefix length"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import gateways_of, host_range, prefix_of
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from vnetlab.topology.findings import Findings
     from vnetlab.topology.model import File, Nic
     from vnetlab.topology.model import Network as NetworkPart
-    from vnetlab.topology.topology import Address
+    from vnetlab.topology.topology import Address, Network
 
 
 def check_networks(file: File, findings: Findings) -> None:
@@ -50,20 +51,22 @@ def _check_vlans(file: File, findings: Findings) -> None:
 
 def _check_overlaps(file: File, findings: Findings) -> None:
     for version in (4, 6):
-        prefixes = sorted(
-            (prefix, name)
-            for name, network in file.networks.items()
-            if (prefix := prefix_of(network, version))
-        )
-        widest = prefixes[:1]  # of those so far, the one that reaches furthest
-        for prefix, name in prefixes[1:]:
-            reach, other = widest[0]
-            if prefix.overlaps(reach):
-                text = f"{prefix} overlaps {reach} of network '{other}'"
+        prefixes = [
+            (prefix, index, name)
+            for index, (name, network) in enumerate(file.networks.items())
+            if (prefix := prefix_of(network, version)) and findings.is_sound(("networks", name))
+        ]
+        widest: tuple[Network, int, str] | None = None  # so far: the one that reaches furthest
+        for this in sorted(prefixes):
+            if widest and widest[0].overlaps(this[0]):
+                (other, _, other_name), (prefix, _, name) = sorted(
+                    (widest, this), key=itemgetter(1)
+                )
+                text = f"{prefix} overlaps {other} of network '{other_name}'"
                 fix = "give each network a prefix of its own"
                 findings.add(("networks", name, f"ipv{version}"), text, fix=fix)
-            if int(prefix.broadcast_address) > int(reach.broadcast_address):
-                widest = [(prefix, name)]
+            if not widest or int(this[0][-1]) > int(widest[0][-1]):
+                widest = this
 
 
 def _check_mtu(path: Path, network: NetworkPart, findings: Findings) -> None:

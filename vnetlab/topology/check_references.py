@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from vnetlab.topology.findings import Findings
     from vnetlab.topology.model import File, Hypervisor, Nic
 
-_NODE_KINDS = ("physical_switches", "hypervisors", "vms", "routers")
+_NODE_KINDS = {
+    "physical_switches": "physical switch",
+    "hypervisors": "hypervisor",
+    "vms": "VM",
+    "routers": "router",
+}
 
 
 def check_references(file: File, findings: Findings) -> None:
@@ -75,7 +80,7 @@ def _note_shared_name(path: Path, other: Path, findings: Findings) -> None:
         path, other = other, path
     written = findings.has(other)
     where = f"line {findings.line(other)}" if written else "the default one"
-    text = f"the name is taken by {str(other[0]).replace('_', ' ')} '{other[1]}' ({where})"
+    text = f"the name is taken by {_NODE_KINDS[str(other[0])]} '{other[1]}' ({where})"
     findings.add_to_key(path, text, fix="give every node a name of its own")
 
 
@@ -116,7 +121,11 @@ def _check_one(
 ) -> None:
     """Note that the name which `path` should have is missing, or is none of the `choices`."""
     if name is None:
-        findings.add(path, f"missing: which {kind}?", fix=f"choose from {join_choices(choices)}")
+        findings.add(
+            path,
+            f"missing: there is more than one {kind}",
+            fix=f"choose from {join_choices(choices)}",
+        )
     elif name not in choices:
         fix = did_you_mean(name, choices) or f"there is no {kind} at all"
         findings.add(path, f"no {kind} {show(name)}", fix=fix)

@@ -25,6 +25,7 @@ Path = tuple[str | int, ...]
 
 _MOST_ALIASED = 100_000
 _DEEPEST = 50
+_TOO_DEEP = f"is nested more than {_DEEPEST} levels deep"
 _LONGEST_NUMBER = 40
 
 _NULL = {"", "~", "null", "Null", "NULL"}
@@ -75,22 +76,39 @@ def read_document(source: Source) -> tuple[Document, tuple[Problem, ...]]:
     return Document(value, reading.places), tuple(reading.problems)
 
 
-class _ExactLoader(yaml.SafeLoader):
+class _TooDeepError(Exception):
+    """A node is nested too deeply; its offset is the argument."""
+
+
+class _Nesting:
+    """Counts how deep a loader is: libyaml's would overflow the stack and end the process."""
+
+    yaml_implicit_resolvers = _PLAIN_ONLY
+    _depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, _index: object) -> None:
+        """Called by PyYAML before it composes a child of `parent`."""
+        self._depth += 1
+        if self._depth > _DEEPEST and parent:
+            raise _TooDeepError(parent.start_mark.index)
+
+    def ascend_resolver(self) -> None:
+        """Called by PyYAML when it has composed a child."""
+        self._depth -= 1
+
+
+class _ExactLoader(_Nesting, yaml.SafeLoader):
     """PyYAML's own parser: the one whose messages we show."""
 
-    yaml_implicit_resolvers = _PLAIN_ONLY
 
-
-class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class _FastLoader(_Nesting, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """libyaml's parser where PyYAML has it: seven times as fast."""
-
-    yaml_implicit_resolvers = _PLAIN_ONLY
 
 
 def _compose(source: Source) -> yaml.Node | None:
     try:
         return _compose_with(_FastLoader, source.text)
-    except (yaml.YAMLError, UnicodeError):
+    except (yaml.YAMLError, UnicodeError, _TooDeepError):
         pass  # the other parser has the last word, so that messages do not depend on libyaml
     try:
         return _compose_with(_ExactLoader, source.text)
@@ -99,11 +117,11 @@ def _compose(source: Source) -> yaml.Node | None:
         raise TopologyError((source.problem(error.position, text),)) from None
     except yaml.MarkedYAMLError as error:
         raise TopologyError((_describe(source, error),)) from None
-    except RecursionError:
-        raise TopologyError((source.problem(0, "is nested too deeply"),)) from None
+    except _TooDeepError as error:
+        raise TopologyError((source.problem(error.args[0], _TOO_DEEP),)) from None
 
 
-def _compose_with(loader_class: type[yaml.SafeLoader], text: str) -> yaml.Node | None:
+def _compose_with(loader_class: type[_ExactLoader | _FastLoader], text: str) -> yaml.Node | None:
     loader = loader_class(text)
     try:
         return loader.get_single_node()
@@ -113,14 +131,14 @@ def _compose_with(loader_class: type[yaml.SafeLoader], text: str) -> yaml.Node |
 
 def _describe(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
-    context = f" {error.context}" if error.context and error.context != error.problem else ""
+    what = ", ".join(filter(None, (error.context, error.problem)))
     offset = mark.index if mark else 0
     fix = ""
     if source.text[offset : offset + 1] == "\t":
         fix = "indent with spaces, not tabs"
     elif "mapping values are not allowed" in (error.problem or ""):
         fix = "look for a missing space, quote or line break before it"
-    return source.problem(offset, f"not YAML: {error.problem}{context}", fix=fix)
+    return source.problem(offset, f"not YAML: {what}", fix=fix)
 
 
 @dataclass(slots=True)
@@ -128,7 +146,7 @@ class _Reading:
     """Turns nodes into values, and notes their places and problems."""
 
     source: Source
-    places: dict[Path, Place] = field(default_factory=dict)
+    places: dict[Path, Place] = field(default_factory=lambda: {(): Place(0, 0)})
     problems: list[Problem] = field(default_factory=list)
     _open: list[yaml.Node] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
@@ -159,7 +177,7 @@ class _Reading:
         excess = (
             "contains itself"
             if node in self._open
-            else f"is nested more than {_DEEPEST} levels deep"
+            else _TOO_DEEP
             if len(self._open) > _DEEPEST
             else "stands for too many values through its aliases"
             if self._aliased > _MOST_ALIASED

@@ -37,7 +37,7 @@ def parse_delay(value: object) -> int:
     """A delay in nanoseconds from `200us`, `1.5ms`, `2s` or 0. Raises InvalidValueError."""
     number, unit = _split(value, _DELAY)
     if not unit and number:
-        raise got(value, _DELAY, fix=f"add a unit: '{number:f}ms'")
+        raise got(value, _DELAY, fix=f"add a unit: '{number:f}us' or '{number:f}ms'")
     delay_ns = int(number * _factor(value, unit or "ns", _NS, _DELAY))
     if delay_ns > _LONGEST_NS:
         raise got(value, "a delay of 1000s at most")

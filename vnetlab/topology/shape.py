@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from vnetlab.topology.findings import Findings
 
 _EXPECTED = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
+_EXPECTED_PART = {
+    "Nic": "a network's name or a mapping",
+    "Pnic": "a physical switch's name or a mapping",
+}
 
 
 def read_model(document: Document, findings: Findings) -> File:
@@ -49,9 +53,11 @@ def _note(detail: ErrorDetails, findings: Findings) -> None:
         return
     while not findings.has(path):  # a list of one that was written without brackets
         path = path[:-1]
-    error = detail.get("ctx", {}).get("error")
+    context = detail.get("ctx", {})
+    error = context.get("error")
     if not isinstance(error, InvalidValueError):
-        error = got(detail["input"], _EXPECTED[detail["type"]])
+        expected = _EXPECTED_PART.get(context.get("class_name", ""), _EXPECTED[detail["type"]])
+        error = got(detail["input"], expected)
     findings.add(path, error.text, fix=error.fix)
 
 
