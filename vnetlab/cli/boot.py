@@ -58,7 +58,7 @@ def start_lab_kernel() -> str:
     Raises MissingFeatureError if there is none to boot, KernelRefusedError if it does not boot.
     """
     from vnetlab.realm.kernels.inventory import best_kernel
-    from vnetlab.realm.uml.boot import Guest, LabKernel
+    from vnetlab.realm.uml.boot import Guest
     from vnetlab.realm.uml.connection import running
     from vnetlab.realm.uml.lifecycle import ensure_running
 
@@ -67,14 +67,9 @@ def start_lab_kernel() -> str:
     best = best_kernel()
     if best is None:
         raise MissingFeatureError("no lab kernel is installed", fix=_GET_ONE)
-    kernel = LabKernel(
-        name=best.name,
-        binary=str(best.binary),
-        modules=str(best.modules) if best.modules else None,
-    )
     with progress_bar() as progress:
         ensure_running(
-            kernel,
+            best,
             Guest(preload=_PRELOAD, prewarm=_PREWARM),
             progress=lambda _: progress(f"booting lab kernel {best.name}", None),
         )
