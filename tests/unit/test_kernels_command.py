@@ -25,7 +25,7 @@ def test_output_is_returned_logged_and_passed_on(tmp_path: Path) -> None:
     output = run_command(
         ["sh", "-c", script],
         cwd=tmp_path,
-        environment={"WORD": "w"},
+        environment={**os.environ, "WORD": "w"},
         log=log,
         on_line=lines.append,
     )

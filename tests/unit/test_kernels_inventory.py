@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_a_newer_kernel_on_path_beats_an_older_debian_one(cache: Path, tmp_path:
     best = best_kernel()
     assert best is not None
     assert (best.name, best.version, best.missing) == ("system", "7.10.1", DEBIAN_LACKS)
+
+
+@pytest.mark.parametrize("latest", ["vnetlab-7.2.13-a", "vnetlab-7.2.13-b"])
+def test_among_equals_the_latest_made_is_the_best(cache: Path, latest: str) -> None:
+    """After a change of our configuration, the kernel built from it is the one to boot."""
+    for name in ("vnetlab-7.2.13-a", "vnetlab-7.2.13-b"):
+        made_at = 2_000_000_000 if name == latest else 1_000_000_000
+        os.utime(add_kernel(cache, name, version="7.2.13"), (made_at, made_at))
+    best = best_kernel()
+    assert best is not None
+    assert best.name == latest == list_kernels()[0].name
 
 
 def test_without_kernels_there_is_no_best_one(cache: Path) -> None:

@@ -51,6 +51,7 @@ Acquire::Retries "1";
 Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 Acquire::AllowInsecureRepositories "false";
+APT::Update::Error-Mode "any";
 APT::Get::AllowUnauthenticated "false";
 Dir::State "{root}/state";
 Dir::State::lists "{root}/state/lists";
@@ -72,23 +73,21 @@ class PrivateApt:
     def newest(self, pattern: str) -> str:
         """The package with the highest numbers among those whose names match `pattern`.
 
-        Raises MissingFeatureError if the suite has none.
+        This and the other questions raise MissingFeatureError if the suite has no such package.
         """
         prefix = re.split(r"[\\(\[.]", pattern, maxsplit=1)[0]
         names = self._run(["apt-cache", "pkgnames", prefix]).split()
         matching = [name for name in names if re.fullmatch(pattern, name)]
         if not matching:
-            raise MissingFeatureError(
-                f"{self._suite()}: got no package named like '{prefix}*', expected one",
-                fix="try again in a day: Debian's development suites change daily",
-            )
+            raise self._lacks(f"{prefix}*")
         return max(matching, key=lambda name: [int(n) for n in re.findall(r"\d+", name)])
 
     def version(self, package: str) -> str:
         """The version of `package` that would be downloaded."""
-        fields = self._run(["apt-cache", "show", "--no-all-versions", package])
-        match = re.search(r"^Version: (\S+)$", fields, re.MULTILINE)
-        assert match is not None
+        fields = self._run(["apt-cache", "policy", package])
+        match = re.search(r"^  Candidate: (\d\S*)$", fields, re.MULTILINE)
+        if match is None:
+            raise self._lacks(package)
         return match[1]
 
     def download(self, package: str, progress: Progress) -> Path:
@@ -107,11 +106,16 @@ class PrivateApt:
         self._run(["dpkg-deb", "-x", str(deb), str(into)])
         deb.unlink()
 
-    def _suite(self) -> str:
-        return (self.root / "sources.d" / "lab-kernel.sources").read_text().splitlines()[2]
+    def _lacks(self, package: str) -> MissingFeatureError:
+        source = (self.root / "sources.d" / "lab-kernel.sources").read_text()
+        suite = source.partition("Suites: ")[2].partition("\n")[0]
+        return MissingFeatureError(
+            f"Debian {suite}: got no package '{package}', expected one",
+            fix="try again in a day: Debian's development suites change daily",
+        )
 
     def _run(self, command: Sequence[str], on_line: Callable[[str], None] | None = None) -> str:
-        environment = {"APT_CONFIG": str(self.root / "apt.conf")}
+        environment = _environment(self.root)
         packages = self.root / "packages"
         try:
             return run_command(command, cwd=packages, environment=environment, on_line=on_line)
@@ -175,10 +179,14 @@ def _update(apt: PrivateApt, mirror: Mirror, suite: str) -> None:
     source = apt.root / "sources.d" / "lab-kernel.sources"
     source.write_text(sources_stanza(mirror, suite))
     run_command(
-        ["apt-get", "-q", "--error-on=any", "update"],
+        ["apt-get", "-q", "update"],
         cwd=apt.root,
-        environment={"APT_CONFIG": str(apt.root / "apt.conf")},
+        environment=_environment(apt.root),
     )
+
+
+def _environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "APT_CONFIG": str(root / "apt.conf")}
 
 
 def _system_mirrors(cwd: Path) -> list[Mirror]:

@@ -32,15 +32,15 @@ _OBJECTS: Final = 960
 """About as many object files as the kernel is made of: only the progress shown depends on it."""
 
 _SAME_EVERYWHERE: Final = {
-    "KBUILD_BUILD_TIMESTAMP": "@0",
+    "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
     "KBUILD_BUILD_USER": "vnetlab",
     "KBUILD_BUILD_HOST": "vnetlab",
     "KBUILD_BUILD_VERSION": "1",
-    "SOURCE_DATE_EPOCH": "0",
-    "TZ": "UTC",
-    "MAKEFLAGS": "",
-    "KCFLAGS": "",
 }
+"""What the kernel would otherwise say of its own making."""
+
+_UNUSED_TOOLS: Final = ("RUSTC=false", "PAHOLE=false")
+"""Tools that leave their version in the configuration if they are there."""
 
 
 def build(progress: Progress) -> LabKernel:
@@ -61,7 +61,8 @@ def _build(shop: Path, configuration: str, progress: Progress) -> LabKernel:
     require_apt()
     require_compiler(shop)
     tree = unpacked_source(shop) or fetch_source(shop, progress)
-    environment = {**_SAME_EVERYWHERE, "PATH": tools_path(shop, progress)}
+    path = tools_path(shop, progress)
+    environment = {**_SAME_EVERYWHERE, "PATH": path, "TMPDIR": str(shop)}
     progress("configuring the kernel", None)
     _configure(tree, configuration, environment)
     _compile(tree, environment, progress)
@@ -107,7 +108,7 @@ def _make(
     on_line: Callable[[str], None] | None = None,
 ) -> None:
     """Run make in `tree`; what it prints goes to a log beside the tree."""
-    command = ["make", "ARCH=um", *targets]
+    command = ["make", "ARCH=um", *_UNUSED_TOOLS, *targets]
     try:
         run_command(command, cwd=tree, environment=environment, log=_log(tree), on_line=on_line)
     except CommandError as error:

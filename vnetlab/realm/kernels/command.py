@@ -48,14 +48,14 @@ def run_command(
 ) -> str:
     """Run `command` in the directory `cwd` and return all that it printed.
 
-    `environment` is added to ours; the output is appended to the file `log` and passed to
-    `on_line` line by line as it comes. Raises CommandError if it fails, OSError (ENOSPC) if it
-    failed because the disk is full.
+    `environment` is all that the program gets of one, by default ours. The output is appended to
+    the file `log` and passed to `on_line` line by line as it comes. Raises CommandError if the
+    program fails, OSError (ENOSPC) if it failed because the disk is full.
     """
     lines: list[str] = []
     with ExitStack() as stack:
         logfile = stack.enter_context(log.open("a")) if log else None
-        process = _start(command, cwd, environment or {})
+        process = _start(command, cwd, os.environ if environment is None else environment)
         stack.callback(_end_group, process)
         assert process.stdout is not None
         for line in process.stdout:
@@ -85,7 +85,7 @@ def _start(
     return subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
-        env={**os.environ, "LC_ALL": "C", **environment},
+        env={**environment, "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

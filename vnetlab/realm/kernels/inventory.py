@@ -99,12 +99,17 @@ def remove(name: str) -> LabKernel:
 
 
 def _cached_kernels() -> list[LabKernel]:
+    """The kernels of the cache directory, the latest made first: it wins among equals."""
     try:
-        directories = list(cache_directory().iterdir())
+        directories = sorted(cache_directory().iterdir(), key=_made_at, reverse=True)
     except OSError:
         return []
     found = (_read_kernel(path) for path in directories if not path.name.startswith("."))
     return [kernel for kernel in found if kernel is not None]
+
+
+def _made_at(directory: Path) -> int:
+    return directory.stat().st_mtime_ns
 
 
 def _read_kernel(directory: Path) -> LabKernel | None:
