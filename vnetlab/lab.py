@@ -8,10 +8,10 @@ labs (`vnetlab.realm.rundir`). Heavy libraries are imported by the verbs that us
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
 from vnetlab.kernel import processes, sysctls
@@ -29,9 +29,27 @@ from vnetlab.state.show import describe, describe_change
 from vnetlab.state.status import Status, node_statuses
 from vnetlab.topology.store import dump, parse
 from vnetlab.topology.topology import Topology
+from vnetlab.trace.request import ECHO_PORT, Protocol
+
+if TYPE_CHECKING:
+    from vnetlab.trace.trace import Trace
 
 _ROUNDS = 3
 """How often `up` observes and applies: a second time only where a change undid another object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeOptions:
+    """What a probe is made of; see `vnetlab.trace.request.ProbeRequest`.
+
+    `version` is the IP version, 4 or 6; None takes what both ends have, 4 first.
+    """
+
+    protocol: Protocol = Protocol.ICMP
+    port: int = ECHO_PORT
+    count: int = 1
+    size: int | None = None
+    version: int | None = None
 
 
 def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: None) -> Plan:
@@ -117,6 +135,34 @@ def become(name: str, node: str, command: Sequence[str], root: Path) -> NoReturn
     lab = _existing(name, root)
     _require_node(lab, node)
     processes.become(lab, node, command)
+
+
+def probe(name: str, source: str, destination: str, root: Path, *, options: ProbeOptions) -> Trace:
+    """Send a probe from one node to another (or to an address) and watch it at every hop.
+
+    Raises UsageError if there is no such lab, node or address, ProbeError if it cannot be watched.
+    """
+    from vnetlab.trace.endpoints import choose_endpoints
+    from vnetlab.trace.path import expected_path, watched_namespaces
+    from vnetlab.trace.request import ProbeRequest
+    from vnetlab.trace.trace import trace_probe
+    from vnetlab.wire.probe import run_probe
+
+    lab = _existing(name, root)
+    with lab.locked(shared=True), Nodes(lab) as present:
+        state = observe(present).state
+        ends = choose_endpoints(state, source, destination, version=options.version)
+        request = ProbeRequest(
+            endpoints=ends,
+            protocol=options.protocol,
+            port=options.port,
+            count=options.count,
+            size=options.size,
+        )
+        forward = expected_path(state, ends.source, ends.destination_address)
+        back = expected_path(state, ends.destination, ends.source_address)
+        seen = run_probe(request, watched_namespaces(state, forward, back), present.enter)
+    return trace_probe(request, seen, state, forward, back)
 
 
 def _require_node(lab: LabDir, node: str) -> None:

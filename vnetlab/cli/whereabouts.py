@@ -39,21 +39,24 @@ def labs_root() -> Path:
     return run_dir() / "labs"
 
 
-def all_labs() -> dict[str, Whereabouts]:
-    """Every lab that is up in some realm, by name."""
+def labs_here() -> dict[str, tuple[str, ...]]:
+    """The labs that are up in the kernel that this process runs on, and their nodes."""
     from vnetlab.kernel.labdir import LabDir, list_labs
 
-    here = Realm.UML if inside_lab_kernel() else Realm.HOST
     root = labs_root()
-    found = {
-        name: Whereabouts(realm=here, nodes=LabDir(root, name).nodes()) for name in list_labs(root)
-    }
+    return {name: LabDir(root, name).nodes() for name in list_labs(root)}
+
+
+def all_labs() -> dict[str, Whereabouts]:
+    """Every lab that is up in some realm, by name."""
+    here = Realm.UML if inside_lab_kernel() else Realm.HOST
+    found = {name: Whereabouts(realm=here, nodes=nodes) for name, nodes in labs_here().items()}
     if not inside_lab_kernel():
         from vnetlab.realm.uml.connection import running
 
         if kernel := running():
-            for name, nodes in kernel.labs.items():
-                found[name] = Whereabouts(realm=Realm.UML, nodes=tuple(nodes))
+            for name, node_names in kernel.labs.items():
+                found[name] = Whereabouts(realm=Realm.UML, nodes=tuple(node_names))
     return found
 
 

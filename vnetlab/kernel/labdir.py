@@ -100,6 +100,8 @@ class LabDir:
             self.live.rmdir()
         with suppress(FileNotFoundError):
             self.path.rmdir()
+        with suppress(OSError):  # other labs are there
+            self.path.parent.rmdir()
 
     @contextmanager
     def locked(
