@@ -15,7 +15,11 @@ from vnetlab.topology.store import dump
 from vnetlab.topology.topology import Topology
 
 NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), unique=True, max_size=30)
-in_one_directory = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+in_one_directory = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 RESERVED = {"hv1", "tor1", "gw"}
 IPV6 = "fd00:10::/64"
 

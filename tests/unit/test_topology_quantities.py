@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vnetlab.topology.names import LONGEST_KERNEL_NAME, check_name, kernel_name, make_name
@@ -71,6 +71,7 @@ def test_what_is_no_delay_is_refused(text: object) -> None:
         parse_delay(text)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.from_regex(r"[0-9.]{1,30}[a-z]{0,5}")))
 def test_any_quantity_is_parsed_or_refused(value: object) -> None:
     """Nothing but InvalidValueError comes out of a bad quantity."""
@@ -90,6 +91,7 @@ def test_a_long_kernel_name_is_cut_and_hashed() -> None:
     assert kernel_name("frontend-server-17-0") == "fronte-und3tgkb"
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.sets(st.from_regex(r"[a-z0-9][a-z0-9-]{0,60}", fullmatch=True), max_size=50))
 def test_kernel_names_fit_and_differ(names: set[str]) -> None:
     """Different names have different kernel names of at most 15 bytes that never end in `-`."""
@@ -104,6 +106,7 @@ def test_ten_thousand_alike_names_differ() -> None:
     assert len(names) == 10_000
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text())
 def test_any_text_makes_a_valid_name_or_none(text: str) -> None:
     """`make_name` gives only names that users could give."""

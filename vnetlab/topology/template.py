@@ -13,6 +13,7 @@ module imports jinja2: only a file that has a template in it should pay for that
 from __future__ import annotations
 
 import re
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, meta, nodes
@@ -99,19 +100,25 @@ class _Markers(Extension):
                     kind = _COPIED if token.type == "data" else _MADE
                     yield Token(token.lineno, "data", f"\0{offset}{kind}\0")
                 if token.type == "block_begin":
-                    captures += _count_capture(tokens, index + 1)
+                    captures += _count_capture(_tag_at(tokens, index))
             yield token
 
 
-def _count_capture(tokens: list[Token], index: int) -> int:
-    """1 if the tag at `index` begins to capture what follows, -1 if it ends that, else 0."""
-    tag = tokens[index].value
-    if tag.startswith("end"):
-        return -1 if tag.removeprefix("end") in _CAPTURES else 0
-    if tag == "set":
-        rest = (token.type for token in tokens[index:])
-        return 0 if next(t for t in rest if t in {"assign", "pipe", "block_end"}) == "assign" else 1
-    return 1 if tag in _CAPTURES else 0
+def _tag_at(tokens: list[Token], index: int) -> list[Token]:
+    """The tokens of the tag that begins at `index`, without its delimiters."""
+    rest = islice(tokens, index + 1, None)
+    return list(takewhile(lambda token: token.type != "block_end", rest))
+
+
+def _count_capture(tag: list[Token]) -> int:
+    """1 if the tag with these tokens captures what follows it, -1 if it ends that, else 0."""
+    name = str(tag[0].value) if tag else ""
+    if name.startswith("end"):
+        return -1 if name.removeprefix("end") in _CAPTURES else 0
+    if name == "set":
+        kinds = [token.type for token in tag if token.type in {"assign", "pipe"}]
+        return 0 if kinds[:1] == ["assign"] else 1
+    return 1 if name in _CAPTURES else 0
 
 
 def _refuse_unused(file: str, tree: nodes.Template, variables: Mapping[str, object]) -> None:

@@ -1,46 +1,41 @@
-"""The variables of a topology's template, as the command line gives them."""
+"""Variables for the template of a topology file: `--set NAME=VALUE` and `--vars FILE`.
+
+Values are YAML, as in a topology file: `--set hv2_vlans=[20]` is a list, `--set name=web` a text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vnetlab.errors import UsageError
+from vnetlab.errors import TopologyError, UsageError
+from vnetlab.topology.document import read_document
+from vnetlab.topology.source import Source, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 
-def read_variables(settings: Iterable[str], files: Iterable[Path]) -> dict[str, object]:
-    """Return the variables of `files` (YAML mappings), then those of `settings` (`key=value`).
+def parse_assignment(text: str) -> tuple[str, object]:
+    """The name and value in `NAME=VALUE`. Raises UsageError."""
+    name, sign, value = text.partition("=")
+    if not sign or not name.isidentifier():
+        raise UsageError(f"--set: got {text!r}, expected NAME=VALUE", fix="as in --set vms=100")
+    return name, _read(Source(f"--set {name}", value, value))
 
-    A value is YAML: `--set vms=3` gives a number, `--set vlans=[10,20]` a list. Raises UsageError.
-    """
-    variables: dict[str, object] = {}
-    for file in files:
-        variables |= _read_file(file)
-    for setting in settings:
-        key, sign, value = setting.partition("=")
-        if not sign or not key.isidentifier():
-            raise UsageError(f"--set: got '{setting}', expected KEY=VALUE")
-        variables[key] = _read_yaml(value, f"--set {key}")
+
+def read_variables(path: Path) -> Mapping[str, object]:
+    """The variables in a YAML file. Raises TopologyError."""
+    text = read_text(path)
+    source = Source(str(path), text, text)
+    variables = _read(source) or {}
+    if not isinstance(variables, dict):
+        raise TopologyError((source.problem(0, "got no mapping, expected NAME: VALUE lines"),))
     return variables
 
 
-def _read_file(file: Path) -> dict[str, object]:
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"--vars {file}: cannot read it: {reason}") from None
-    content = _read_yaml(text, f"--vars {file}")
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise UsageError(f"--vars {file}: expected a mapping of names to values")
-    return content
-
-
-def _read_yaml(text: str, where: str) -> object:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{where}: not YAML: {reason}") from None
+def _read(source: Source) -> object:
+    document, problems = read_document(source)
+    if problems:
+        raise TopologyError(problems)
+    return document.value
