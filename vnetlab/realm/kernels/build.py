@@ -31,6 +31,9 @@ _SPACE_MB: Final = 900
 _OBJECTS: Final = 960
 """About as many object files as the kernel is made of: only the progress shown depends on it."""
 
+_COMPLAINTS: Final = 5
+"""How many of the compiler's complaints the user sees at once; all are in the log."""
+
 _SAME_EVERYWHERE: Final = {
     "KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970",
     "KBUILD_BUILD_USER": "vnetlab",
@@ -128,8 +131,10 @@ def _assemble(tree: Path, kernel: Path) -> Path:
 
 
 def _build_failed(tree: Path, error: CommandError) -> KernelRefusedError:
+    complaints = [line for line in error.output.splitlines() if "error:" in line or "***" in line]
+    said = "\n".join(complaints[:_COMPLAINTS]) or error.tail
     return KernelRefusedError(
-        f"kernel build: {error.program} failed in {tree}:\n{error.tail}",
+        f"kernel build: {error.program} failed in {tree}:\n{said}",
         fix=f"the whole log is {_log(tree)}; delete {tree.parent} to start afresh",
     )
 

@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import subprocess
-from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -30,12 +29,14 @@ _DISK_FULL: Final = ("No space left on device", "Disk quota exceeded", "enough f
 
 
 class CommandError(Exception):
-    """A program ended with a failure; `tail` is the end of what it printed."""
+    """A program ended with a failure; `output` is all that it printed, `tail` the end of that."""
 
-    def __init__(self, program: str, tail: str) -> None:
-        super().__init__(f"{program} failed: {tail}")
+    def __init__(self, program: str, output: str, exit_code: int) -> None:
         self.program = program
-        self.tail = tail
+        self.output = output
+        last = "\n".join(output.strip().splitlines()[-_TAIL_LINES:])
+        self.tail = last or f"exit code {exit_code}"
+        super().__init__(f"{program} failed: {self.tail}")
 
 
 def run_command(
@@ -66,10 +67,9 @@ def run_command(
                 on_line(line.rstrip("\n"))
         code = process.wait()
     if code != 0:
-        tail = "".join(deque(lines, maxlen=_TAIL_LINES)).strip() or f"exit code {code}"
         if _met_full_disk(cwd, lines):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(cwd))
-        raise CommandError(str(command[0]), tail)
+        raise CommandError(str(command[0]), "".join(lines), code)
     return "".join(lines)
 
 
