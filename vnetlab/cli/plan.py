@@ -24,12 +24,11 @@ def plan(
     \b
     vnetlab plan lab.yaml
     """
+    from vnetlab.cli.topology_file import load_topology
     from vnetlab.cli.whereabouts import all_labs, hand_over, inside_lab_kernel, labs_root
     from vnetlab.realm.choose import Realm
-    from vnetlab.topology.load import load
-    from vnetlab.topology.variables import read_variables
 
-    topology = load(file, read_variables(set_ or (), vars_ or ()))
+    topology = load_topology(file, set_, vars_)
     present = all_labs().get(topology.name)
     if present and present.realm is Realm.UML and not inside_lab_kernel():
         hand_over()

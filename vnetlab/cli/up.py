@@ -33,11 +33,10 @@ def up(
     taken away again.
     """
     from vnetlab.cli.boot import go_to_realm
+    from vnetlab.cli.topology_file import load_topology
     from vnetlab.cli.whereabouts import labs_root
-    from vnetlab.topology.load import load
-    from vnetlab.topology.variables import read_variables
 
-    topology = load(file, read_variables(set_ or (), vars_ or ()))
+    topology = load_topology(file, set_, vars_)
     realm_taken = go_to_realm(topology, realm)
 
     from vnetlab import lab

@@ -70,7 +70,11 @@ class _Applying:
         batches: dict[str, list[Request]] = defaultdict(list)
         for item, message in work:
             assert not isinstance(item, Namespace)
-            request = Request(message=message, purpose=f"{_verb(phase)} {describe(item)}")
+            request = Request(
+                message=message,
+                purpose=f"{_verb(phase)} {describe(item)}",
+                removes=phase < Phase.NAMESPACES,
+            )
             batches[item.netns].append(request)
         for netns, batch in batches.items():
             self._nodes.channel(netns).change(batch)

@@ -8,6 +8,7 @@ last one is answered all are done (Documentation/userspace-api/netlink/intro.rst
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -29,6 +30,7 @@ NETLINK_GET_STRICT_CHK = 12
 _NLM_F_DUMP_INTR = 0x10
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLMSGERR_ATTR_MSG = 1
+_GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _SEND_BYTES = 48 * 1024  # well below net.core.wmem_default
 _READ_BYTES = 256 * 1024
@@ -36,10 +38,15 @@ _READ_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A message to the kernel, encoded but for its sequence number, and what it is for."""
+    """A message to the kernel, encoded but for its sequence number, and what it is for.
+
+    `removes` says that it does no harm if the object is gone already: a veth's end goes by itself
+    some time after its peer's namespace went.
+    """
 
     message: Any
     purpose: str
+    removes: bool = False
 
 
 class Channel:
@@ -89,9 +96,9 @@ class Channel:
         failures: list[str] = []
         while True:
             for _, answered, reply in _split(self._socket.recv(_READ_BYTES)):
-                error = _decode_error(reply)
-                if error is not None:
-                    failures.append(f"the kernel refused to {batch.purposes[answered]}: {error}")
+                failure = _failure(reply, batch.requests[answered])
+                if failure is not None:
+                    failures.append(failure)
                 if answered == batch.last:
                     return failures
 
@@ -102,7 +109,7 @@ class Channel:
                 if kind == _NLMSG_DONE:
                     return
                 if kind == _NLMSG_ERROR:
-                    raise KernelRefusedError(f"the kernel refused a dump: {_decode_error(reply)}")
+                    raise KernelRefusedError(f"the kernel refused a dump: {_words(reply)}")
                 yield from MarshalRtnl().parse(reply)
 
 
@@ -111,14 +118,14 @@ class _Batch:
 
     def __init__(self) -> None:
         self.encoded = bytearray()
-        self.purposes: dict[int, str] = {}
+        self.requests: dict[int, Request] = {}
         self.last = 0
         self._start_of_last = 0
 
     def add(self, request: Request, sequence: int) -> None:
         self._start_of_last = len(self.encoded)
         self.encoded += _encode(request.message, 0, sequence)
-        self.purposes[sequence] = request.purpose
+        self.requests[sequence] = request
         self.last = sequence
 
     def closed(self) -> bytearray:
@@ -145,12 +152,21 @@ def _split(received: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += -(-length // 4) * 4
 
 
-def _decode_error(reply: bytes) -> str | None:
-    """Return the kernel's words for a failure; None for an acknowledgement."""
-    (code,) = struct.unpack_from("=i", reply, _HEADER.size)
-    if code == 0:
+def _failure(reply: bytes, request: Request) -> str | None:
+    """Say what went wrong with a request; None for an acknowledgement."""
+    code = _code(reply)
+    if code == 0 or (request.removes and code in _GONE):
         return None
-    words = os.strerror(-code)
+    return f"the kernel refused to {request.purpose}: {_words(reply)}"
+
+
+def _code(reply: bytes) -> int:
+    (code,) = struct.unpack_from("=i", reply, _HEADER.size)
+    return -int(code)
+
+
+def _words(reply: bytes) -> str:
+    words = os.strerror(_code(reply))
     detail = _extended(reply)
     return f"{words} ({detail})" if detail else words
 

@@ -49,7 +49,7 @@ def _check_uplinks(path: Path, hypervisor: Hypervisor, findings: Findings) -> No
 
 
 def _check_link_names(name: str, file: File, findings: Findings) -> None:
-    """pNICs, vSwitches and the vNICs' ports (VM, `-`, index) are links in one namespace."""
+    """pNICs, vSwitches and the vNICs' ports (`VM.eth0`) are links in one namespace."""
     first: dict[str, Path] = {}
     for link, path in _links(name, file):
         other = first.setdefault(kernel_name(link), path)
@@ -65,7 +65,7 @@ def _links(name: str, file: File) -> Iterator[tuple[str, Path]]:
     for vm_name, vm in file.vms.items():
         if vm.on == name:
             for index in range(len(vm.nics or ())):
-                yield f"{vm_name}-{index}", ("vms", vm_name)
+                yield f"{vm_name}.eth{index}", ("vms", vm_name)
     yield from ((pnic, (*path, "pnics", pnic)) for pnic in file.hypervisors[name].pnics or ())
     yield from ((it, (*path, "vswitches", it)) for it in file.hypervisors[name].vswitches or ())
 

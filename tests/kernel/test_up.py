@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.kernel.conftest import Bench
+from tests.kernel.topologies import FLAT, ROUTED
+from vnetlab import lab as verbs
+from vnetlab.errors import KernelRefusedError, UsageError
+from vnetlab.kernel.namespaces import entered
+from vnetlab.kernel.nodes import Nodes
+from vnetlab.kernel.observe import observe
+from vnetlab.state.objects import LinkId, Namespace, Role
+from vnetlab.state.show import describe_change
+
+InNode = Callable[..., str]
+KINDS = [
+    pytest.param(FLAT, id="flat"),
+    pytest.param(
+        ROUTED,
+        id="routed",
+        marks=pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem"),
+    ),
+]
+
+
+@pytest.mark.parametrize("topology", KINDS)
+def test_up_twice_changes_nothing_the_second_time(bench: Bench, topology: str) -> None:
+    """What is there after `up` is what the topology says, so nothing is left to do."""
+    assert bench.up(topology).changes
+    assert bench.plan(topology).changes == ()
+    assert bench.up(topology).changes == ()
+
+
+@pytest.mark.parametrize("topology", KINDS)
+def test_down_leaves_nothing(bench: Bench, topology: str) -> None:
+    """No mount, no link for ip-netns, no file is left of a lab that went down."""
+    bench.up(topology)
+    assert bench.leftovers()
+    bench.down()
+    assert bench.leftovers() == []
+
+
+def test_a_plan_changes_nothing(bench: Bench) -> None:
+    """`plan` on a lab that is not up says what it would take, and makes nothing of it."""
+    assert bench.plan(FLAT).changes
+    assert bench.leftovers() == []
+
+
+def test_the_namespaces_are_named_for_ip_netns(bench: Bench, in_node: InNode) -> None:
+    """`ip netns exec LAB.NODE` finds every node."""
+    bench.up(FLAT)
+    assert "bench.a" in in_node("a", "ip", "netns", "list")
+
+
+@pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem")
+def test_the_kernel_has_what_the_topology_means(bench: Bench) -> None:
+    """Access ports have a PVID, trunks carry tags, both ends of an uplink are shaped."""
+    bench.up(ROUTED)
+    with Nodes(bench.lab()) as nodes:
+        state = observe(nodes).state
+    vlans = {(v.netns, v.link, v.vid): (v.pvid, v.untagged) for v in state.bridge_vlans}
+    assert vlans["hv1", "web1.eth0", 10] == (True, True)
+    assert vlans["hv1", "eno1", 10] == (False, False)
+    assert vlans["tor1", "hv2.eno1", 20] == (False, False)
+    assert ("hv1", "web1.eth0", 20) not in vlans
+    assert {(q.netns, q.link) for q in state.qdiscs} >= {("hv1", "eno1"), ("tor1", "hv1.eno1")}
+    assert Namespace(name="gw", role=Role.ROUTER) in state.namespaces
+
+
+@pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem")
+def test_an_edit_changes_that_object_only(bench: Bench) -> None:
+    """A VLAN taken off one trunk is one bridge VLAN removed, and nothing else."""
+    bench.up(ROUTED)
+    done = bench.up(ROUTED.replace("delay: 1ms", "delay: 1ms, vlans: [20]"))
+    assert [describe_change(change) for change in done.changes] == ["- VLAN 10 on tor1.hv2.eno1"]
+
+
+def test_a_vm_more_leaves_the_others_alone(bench: Bench) -> None:
+    """A VM added to the file adds its own objects, and one that goes takes its own along."""
+    bench.up(FLAT)
+    added = bench.up(FLAT + "  c: {on: hv2}\n").changes
+    assert all(change.old is None for change in added)
+    assert {c.subject.netns for c in added if not isinstance(c.subject, Namespace)} == {"c", "hv2"}
+    removed = bench.up(FLAT).changes
+    assert [describe_change(change) for change in removed] == ["- VM c"]
+
+
+DRIFT = {
+    "link down": ("a", "ip link set eth0 down"),
+    "address gone": ("a", "ip addr flush dev eth0"),
+    "address more": ("a", "ip addr add 192.0.2.1/24 dev eth0"),
+    "another MTU": ("hv1", "ip link set eno1 mtu 1400"),
+    "another MAC": ("a", "ip link set eth0 address 02:00:00:00:00:99"),
+    "route more": ("a", "ip route add 192.0.2.0/24 via 10.0.0.1"),
+    "port without bridge": ("hv1", "ip link set a.eth0 nomaster"),
+    "bridge gone": ("hv1", "ip link del vs0"),
+    "uplink gone": ("hv1", "ip link del eno1"),
+    "foreign link": ("hv1", "ip link add stranger type veth peer name danger"),
+    "qdisc gone": ("hv1", "tc qdisc del dev eno1 root"),
+    "another rate": ("hv1", "tc qdisc replace dev eno1 root tbf rate 1mbit burst 9k limit 9k"),
+    "forwarding on": ("a", "sysctl -q -w net.ipv4.ip_forward=1"),
+    "loopback down": ("a", "ip link set lo down"),
+    "alias gone": ("a", "ip link set eth0 alias x"),
+}
+
+
+@pytest.mark.parametrize("drift", DRIFT)
+def test_drift_is_seen_and_repaired(bench: Bench, in_node: InNode, drift: str) -> None:
+    """What somebody changed by hand shows in `status`, and `up` brings it back."""
+    bench.up(FLAT)
+    node, command = DRIFT[drift]
+    in_node(node, *command.split())
+    assert verbs.status("bench", bench.root).drift
+    assert bench.up(FLAT).changes
+    assert verbs.status("bench", bench.root).drift == ()
+
+
+def test_a_namespace_deleted_by_hand_comes_back(bench: Bench) -> None:
+    """`ip netns del` of one node is drift like any other."""
+    bench.up(FLAT)
+    bench.lab().remove_namespace("hv2")
+    assert bench.up(FLAT).changes
+    assert bench.plan(FLAT).changes == ()
+
+
+def test_what_the_kernel_refuses_leaves_nothing(bench: Bench) -> None:
+    """A new lab that cannot be completed is taken away again, with the kernel's reason."""
+    topology = bench.load(FLAT)
+    vm, *others = topology.vms
+    multicast = replace(vm, nics=(replace(vm.nics[0], mac="01:00:5e:00:00:01"),))
+    topology = replace(topology, vms=(multicast, *others))
+    with pytest.raises(KernelRefusedError, match=r"make .*: .*"):
+        verbs.up(topology, bench.root)
+    assert bench.leftovers() == []
+
+
+def test_a_lab_that_is_up_from_another_file_is_refused(bench: Bench) -> None:
+    """Two files with one lab name do not turn one lab into the other by mistake."""
+    bench.up(FLAT)
+    other = bench.load("name: bench\n" + FLAT, "other")
+    with pytest.raises(UsageError, match=r"up already from .*bench\.yaml"):
+        verbs.up(other, bench.root)
+    assert bench.plan(FLAT).changes == ()
+
+
+def test_two_labs_with_the_same_names_stand_side_by_side(bench: Bench) -> None:
+    """Taking one of them down leaves the other as it was."""
+    bench.up(FLAT, "one")
+    bench.up(FLAT, "two")
+    bench.down("one")
+    assert verbs.labs(bench.root) == ("two",)
+    assert bench.plan(FLAT, "two").changes == ()
+
+
+def test_down_from_inside_is_refused(bench: Bench) -> None:
+    """A shell in the lab does not saw off the branch it sits on."""
+    bench.up(FLAT)
+    with entered(bench.lab().namespace("a")), pytest.raises(UsageError, match="inside lab"):
+        bench.down()
+
+
+def test_links_keep_their_full_name_and_role(bench: Bench) -> None:
+    """A name too long for the kernel is cut, and stands whole in the link's ifalias."""
+    long = "a-virtual-machine-with-a-name-of-exactly-sixty-characters-ok"
+    bench.up(FLAT + f"  {long}: {{on: hv1}}\n")
+    with Nodes(bench.lab()) as nodes:
+        links = observe(nodes).state.links
+    (port,) = [link for link in links if link.label == f"hv1.{long}.eth0"]
+    assert (port.role, len(port.name)) == (Role.VSWITCH_PORT, 15)
+    assert port.peer == LinkId(netns=long, name="eth0")
