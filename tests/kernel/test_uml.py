@@ -444,19 +444,20 @@ def test_a_shell_has_job_control() -> None:
         assert person.wait() == 9
 
 
-def test_a_resized_terminal_is_resized_there() -> None:
-    """A new window size reaches a shell's terminal and its foreground command."""
-    with terminal("--stdin", "run", "bash", "--norc", "-i") as person:
-        person.expect("[$#] ")
-        person.type("PS1='rea''dy> '; unset PROMPT_COMMAND\n")
-        person.expect("ready> ")
-        person.resize(33, 123)
-        person.type("trap 'stty size' WINCH; stty size\n")
-        person.expect("33 123")
+@pytest.mark.parametrize("flags", [[], ["--stdin"]])
+def test_a_resized_terminal_is_resized_there(flags: list[str]) -> None:
+    """A new window size reaches the command, as a signal and as its terminal's size."""
+    code = (
+        "signal.signal(signal.SIGWINCH, lambda *_: print(*os.get_terminal_size(), flush=True))\n"
+        "print('ready', flush=True)\n"
+        "while True: time.sleep(1000)"
+    )
+    with terminal(*flags, "python", code) as person:
+        person.expect("ready")
         person.resize(44, 99)
-        person.expect("44 99")
-        person.type("exit\n")
-        assert person.wait() == 0
+        person.expect("99 44")
+        person.type("\x03")
+        assert person.wait() == 130
 
 
 def test_the_terminal_is_restored_after_a_session() -> None:

@@ -67,6 +67,7 @@ def main(arguments: list[str]) -> None:
     listener, lock = take_directory(directory)
     if os.fork():
         os._exit(0)
+    os.setpgid(0, 0)
     kernel = Program(**values["kernel"])
     try:
         init = write_init(directory, kernel, Guest(**values["guest"]))
