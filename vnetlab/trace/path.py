@@ -69,7 +69,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Path:
+class ExpectedPath:
     """The spans from a node to an address; `complete` if they get there."""
 
     spans: tuple[Span, ...]
@@ -81,7 +81,7 @@ class Path:
         return tuple(hop for span in self.spans for hop in span.hops)
 
 
-def expected_path(state: State, source: str, destination: IpAddress) -> Path:
+def expected_path(state: State, source: str, destination: IpAddress) -> ExpectedPath:
     """Return the path from node `source` to `destination`, as far as routes and wiring lead."""
     wiring = index_wiring(state)
     spans: list[Span] = []
@@ -98,14 +98,14 @@ def expected_path(state: State, source: str, destination: IpAddress) -> Path:
         if here not in wiring.holders.get(next_hop.address, ()):
             break
         if next_hop.address == destination:
-            return Path(spans=tuple(spans), complete=True)
+            return ExpectedPath(spans=tuple(spans), complete=True)
         netns = here.netns
         if any(link.netns == netns for link in wiring.holders.get(destination, ())):
-            return Path(spans=tuple(spans), complete=True)
-    return Path(spans=tuple(spans), complete=False)
+            return ExpectedPath(spans=tuple(spans), complete=True)
+    return ExpectedPath(spans=tuple(spans), complete=False)
 
 
-def watched_namespaces(state: State, *paths: Path) -> tuple[str, ...]:
+def watched_namespaces(state: State, *paths: ExpectedPath) -> tuple[str, ...]:
     """The namespaces that a probe along `paths` could be seen in.
 
     Those of the paths, and every hypervisor, physical switch and router, since a frame can be

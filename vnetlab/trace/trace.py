@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from vnetlab.state.objects import LinkId, State
-from vnetlab.trace.path import Hop, Passage, Path, Span, make_hop
+from vnetlab.trace.path import ExpectedPath, Hop, Passage, Span, make_hop
 from vnetlab.trace.request import IpAddress, ProbeRequest
 from vnetlab.trace.sighting import Direction, Observation, PacketKind, Sighting
 from vnetlab.trace.wiring import Wiring, index_wiring
@@ -99,8 +99,8 @@ class Trace:
     """
 
     request: ProbeRequest
-    forward: Path
-    back: Path
+    forward: ExpectedPath
+    back: ExpectedPath
     packets: tuple[PacketTrace, ...]
     resolution: tuple[Step, ...]
     observation: Observation
@@ -112,7 +112,11 @@ class Trace:
 
 
 def trace_probe(
-    request: ProbeRequest, observation: Observation, state: State, forward: Path, back: Path
+    request: ProbeRequest,
+    observation: Observation,
+    state: State,
+    forward: ExpectedPath,
+    back: ExpectedPath,
 ) -> Trace:
     """Say what happened to each packet that `observation` tells of."""
     tracer = _Tracer(request, observation, index_wiring(state), forward, back)
@@ -134,8 +138,8 @@ class _Tracer:
         request: ProbeRequest,
         observation: Observation,
         wiring: Wiring,
-        forward: Path,
-        back: Path,
+        forward: ExpectedPath,
+        back: ExpectedPath,
     ) -> None:
         self.request = request
         self.wiring = wiring
@@ -206,7 +210,7 @@ class _Tracer:
             return None
         return self.place(Carrier.PROBE, self.forward, packet.forward)
 
-    def place(self, carrier: Carrier, path: Path, steps: Iterable[Step]) -> Loss:
+    def place(self, carrier: Carrier, path: ExpectedPath, steps: Iterable[Step]) -> Loss:
         """Between the last hop seen and the next, or where the question for the next ended."""
         last = _last(steps)
         plain = Loss(carrier=carrier, after=_at(path.hops, last), before=_at(path.hops, last + 1))

@@ -8,6 +8,7 @@ probe is sent. scapy is told not to read this machine's routes: no packet is rou
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -35,6 +36,7 @@ from vnetlab.wire.taps import Capture
 _ICMP, _TCP, _UDP, _ICMPV6 = 1, 6, 17, 58
 _ECHO = {(_ICMP, 8): PacketKind.REQUEST, (_ICMP, 0): PacketKind.REPLY}
 _ECHO |= {(_ICMPV6, 128): PacketKind.REQUEST, (_ICMPV6, 129): PacketKind.REPLY}
+_IPV4_ETHERTYPE = 0x0800
 _WHO_HAS = 1  # ARP operation, RFC 826
 _ICMP_HEADER_BYTES = 8
 
@@ -57,9 +59,7 @@ def build_message(request: ProbeRequest, marker: Marker, sequence: int, source_p
 
 def recognize(capture: Capture, request: ProbeRequest, marker: Marker) -> Sighting | None:
     """Return what a captured frame is to the probe, None for one that is nothing to it."""
-    frame = Ether(capture.frame)
-    tag = frame.getlayer(Dot1Q) or frame.getlayer(Dot1AD)
-    facts = _recognize(frame, request, marker)
+    facts = _read(capture.frame, request, marker)
     if facts is None:
         return None
     return Sighting(
@@ -67,21 +67,34 @@ def recognize(capture: Capture, request: ProbeRequest, marker: Marker) -> Sighti
         netns=capture.netns,
         ifname=capture.ifname,
         direction=capture.direction,
-        source_mac=frame.src,
-        destination_mac=frame.dst,
-        vlan=tag.vlan if tag else None,
         frame=capture.frame,
         **facts,
     )
 
 
 _Facts = dict[str, Any]
-"""The fields of a Sighting that a packet's headers tell."""
+"""The fields of a Sighting that a frame tells."""
 
 
-def _recognize(frame: Any, request: ProbeRequest, marker: Marker) -> _Facts | None:
+@lru_cache(maxsize=256)
+def _read(data: bytes, request: ProbeRequest, marker: Marker) -> _Facts | None:
+    """Dissect a frame: once, since most hops see the same bytes as the hop before."""
+    frame = Ether(data)
+    tag = frame.getlayer(Dot1Q) or frame.getlayer(Dot1AD)
+    facts = _read_headers(frame, request, marker)
+    if facts is None:
+        return None
+    return {
+        **facts,
+        "source_mac": frame.src,
+        "destination_mac": frame.dst,
+        "vlan": tag.vlan if tag else None,
+    }
+
+
+def _read_headers(frame: Any, request: ProbeRequest, marker: Marker) -> _Facts | None:
     if ARP in frame:
-        return _resolution_by_arp(frame[ARP])
+        return _resolution_by_arp(frame[ARP]) if frame[ARP].ptype == _IPV4_ETHERTYPE else None
     if ICMPv6ND_NS in frame or ICMPv6ND_NA in frame:
         return _resolution_by_ndp(frame[IPv6])
     for layer in (IP, IPv6):
