@@ -37,10 +37,6 @@ COMMAND = [sys.executable, str(HERE / "uml_command.py")]
 GUEST = Guest(main="uml_command:main", labs="uml_command:labs")
 DEADLINE_S = 60.0
 
-pytestmark = pytest.mark.skipif(
-    "VNETLAB_INSIDE" in os.environ, reason="a lab kernel boots on the host, not in another one"
-)
-
 
 @pytest.fixture(scope="module", autouse=True)
 def lab_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
