@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 
+from vnetlab.cli.quick_help import print_quickly
+
 
 def main() -> None:
     """Run the command line with this process's arguments and exit with its code."""
+    if print_quickly(sys.argv[1:]):
+        return
     from vnetlab.cli.app import app
 
     app(prog_name="vnetlab")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
