@@ -108,7 +108,7 @@ def _with_macs(steps: Sequence[Step], rows: Sequence[str], terminal: Terminal) -
     last = None
     for step, row in zip(steps, rows, strict=True):
         macs = (step.sighting.source_mac, step.sighting.destination_mac)
-        new = f"    {macs[0]} {terminal.arrow} {macs[1]}"
+        new = f"  {macs[0]} {terminal.arrow} {macs[1]}"
         lines.append(row if macs == last else f"{terminal.paint(new, _DIM)}\n{row}")
         last = macs
     return lines

@@ -130,8 +130,9 @@ class _Run:
 
         The packet had only joined others that waited for the answer (RFC 1122, 2.3.2.2).
         """
-        asked = any(s.kind is PacketKind.WHO_HAS for s in self.sightings)
-        return not asked and refusal.source == self.request.endpoints.source_address
+        own = self.request.endpoints.source_address
+        asked = any(s.kind is PacketKind.WHO_HAS and s.source == own for s in self.sightings)
+        return not asked and refusal.source == own
 
     def send_again(self, sequence: int) -> None:
         """Send a packet a second time, so that its neighbour is asked for within the probe."""
