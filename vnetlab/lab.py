@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,6 +28,7 @@ from vnetlab.state.show import describe, describe_change
 from vnetlab.state.status import Status, node_statuses
 from vnetlab.topology.store import dump, parse
 from vnetlab.topology.topology import Topology
+from vnetlab.topology.wording import did_you_mean
 from vnetlab.trace.request import ECHO_PORT, Protocol
 
 if TYPE_CHECKING:
@@ -168,11 +168,7 @@ def probe(name: str, source: str, destination: str, root: Path, *, options: Prob
 def _require_node(lab: LabDir, node: str) -> None:
     present = lab.nodes()
     if node not in present:
-        close = get_close_matches(node, present, n=1)
-        raise UsageError(
-            f"lab '{lab.name}' has no node '{node}'",
-            fix=(f"did you mean '{close[0]}'? " if close else "") + f"({', '.join(present)})",
-        )
+        raise UsageError(f"lab '{lab.name}' has no node '{node}'", fix=did_you_mean(node, present))
 
 
 def _desired(topology: Topology) -> State:
@@ -233,13 +229,7 @@ def _refuse_another_file(lab: LabDir, topology: Topology) -> None:
 def _existing(name: str, root: Path) -> LabDir:
     lab = LabDir(root, name)
     if not lab.exists:
-        running = list_labs(root)
-        close = get_close_matches(name, running, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else ""
-        there = f" ({', '.join(running)})" if running else ""
-        raise UsageError(
-            f"no lab '{name}' is up{there}", fix=hint or "'vnetlab ls' shows those that are"
-        )
+        raise UsageError(f"no lab '{name}' is up", fix=did_you_mean(name, list_labs(root)))
     return lab
 
 

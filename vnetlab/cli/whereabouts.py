@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import typer
@@ -17,6 +16,7 @@ import typer
 from vnetlab.errors import UsageError
 from vnetlab.realm.choose import Realm
 from vnetlab.realm.rundir import run_dir
+from vnetlab.topology.wording import did_you_mean
 
 _INSIDE = "VNETLAB_INSIDE"
 
@@ -69,11 +69,8 @@ def go_to_lab(name: str | None, *, stdin: bool = False) -> str:
     labs = all_labs()
     name = _the_only(labs) if name is None else name
     if name not in labs:
-        close = get_close_matches(name, labs, n=1)
-        raise UsageError(
-            f"no lab '{name}' is up",
-            fix=f"did you mean '{close[0]}'?" if close else _what_is_up(labs),
-        )
+        fix = did_you_mean(name, labs) or "'vnetlab up FILE' builds one"
+        raise UsageError(f"no lab '{name}' is up", fix=fix)
     if labs[name].realm is Realm.UML and not inside_lab_kernel():
         hand_over(stdin=stdin)
     return name
@@ -92,7 +89,3 @@ def _the_only(labs: dict[str, Whereabouts]) -> str:
     if len(labs) > 1:
         raise UsageError(f"several labs are up: {', '.join(labs)}", fix="say which one")
     return next(iter(labs))
-
-
-def _what_is_up(labs: dict[str, Whereabouts]) -> str:
-    return f"up are: {', '.join(labs)}" if labs else "'vnetlab up FILE' builds one"
