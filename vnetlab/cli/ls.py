@@ -19,7 +19,7 @@ def ls(*, json: JsonOption = False) -> None:
     vnetlab ls
     vnetlab ls --json
     """
-    from vnetlab.cli.whereabouts import all_labs
+    from vnetlab.cli.whereabouts import all_labs, tell_of_death
 
     labs = all_labs()
     if json:
@@ -36,4 +36,5 @@ def ls(*, json: JsonOption = False) -> None:
         for name, there in labs.items():
             typer.echo(f"{name:{width}}  {there.realm.value:5}  {len(there.nodes)}")
     else:
+        tell_of_death()
         typer.echo("no lab is up; 'vnetlab up FILE' builds one", err=True)

@@ -69,11 +69,23 @@ def go_to_lab(name: str | None, *, stdin: bool = False) -> str:
     labs = all_labs()
     name = _the_only(labs) if name is None else name
     if name not in labs:
+        tell_of_death()
         fix = did_you_mean(name, labs) or "'vnetlab up FILE' builds one"
         raise UsageError(f"no lab '{name}' is up", fix=fix)
     if labs[name].realm is Realm.UML and not inside_lab_kernel():
         hand_over(stdin=stdin)
     return name
+
+
+def tell_of_death() -> None:
+    """Say on standard error that the lab kernel died, if the last one did."""
+    if inside_lab_kernel():
+        return
+    from vnetlab.realm.uml.lifecycle import last_death
+
+    if lines := last_death():
+        said = "\n".join(f"  {line}" for line in lines)
+        typer.echo(f"the lab kernel died, and its labs with it; its last words:\n{said}", err=True)
 
 
 def hand_over(*, stdin: bool = False) -> None:
@@ -85,6 +97,7 @@ def hand_over(*, stdin: bool = False) -> None:
 
 def _the_only(labs: dict[str, Whereabouts]) -> str:
     if not labs:
+        tell_of_death()
         raise UsageError("no lab is up", fix="'vnetlab up FILE' builds one")
     if len(labs) > 1:
         raise UsageError(f"several labs are up: {', '.join(labs)}", fix="say which one")
