@@ -27,6 +27,7 @@ import pytest
 from vnetlab.realm.kernels import best_kernel
 from vnetlab.realm.uml.boot import Guest
 from vnetlab.realm.uml.connection import kernel_dir, running
+from vnetlab.realm.uml.frames import OUTPUT_WINDOW
 from vnetlab.realm.uml.lifecycle import ensure_running, stop
 
 if TYPE_CHECKING:
@@ -322,6 +323,19 @@ def test_a_slow_reader_holds_up_nobody_else() -> None:
     assert resident_bytes(status.keeper_pid) < 60_000_000
     assert len(slow.stdout.read()) == 19_999_999
     assert slow.wait(DEADLINE_S) == 0
+
+
+def test_output_that_waits_for_its_reader_survives_the_commands_end() -> None:
+    """What a command wrote before it ended is delivered, however late its reader comes."""
+    count = OUTPUT_WINDOW + 100_000  # the rest: 64 KiB in the reader's pipe, some in the command's
+    late = start("run", "head", "-c", str(count), "/dev/zero")
+    assert late.stdout is not None
+    assert late.stdout.read(1) == b"\0"
+    eventually(lambda: not alive_in_lab_kernel(f"head\0-c\0{count}"), "the command's end")
+    assert run("echo", "hi").stdout == b"hi\n"
+    assert late.poll() is None
+    assert len(late.stdout.read()) == count - 1
+    assert late.wait(DEADLINE_S) == 0
 
 
 def test_a_writer_whose_command_does_not_read_holds_up_nobody_else() -> None:

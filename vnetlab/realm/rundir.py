@@ -16,10 +16,8 @@ def run_dir() -> Path:
     """Return the user's run directory, made if need be: his own, closed to everyone else.
 
     `VNETLAB_RUN_DIR` names it; else it is /run/vnetlab for root, vnetlab in `XDG_RUNTIME_DIR`,
-    or /tmp/vnetlab-UID.
-
-    Raises:
-        MissingFeatureError: it cannot be made, or someone else could write into it.
+    or /tmp/vnetlab-UID. Raises MissingFeatureError if it cannot be made, or someone else could
+    write into it.
     """
     path = _choose()
     try:

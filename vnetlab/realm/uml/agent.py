@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 LINE = "/dev/ttyS0"
 
-_LAST_WORDS_S = 0.1
+_LAST_WORDS_S = 0.2
 """How long output may still come after a command's end, from what it left in the background."""
 
 _HANGUP_S = 5.0
@@ -60,9 +60,8 @@ _HANGUP_S = 5.0
 def main(settings: dict[str, Any]) -> None:
     """Be the lab kernel's init: never returns while the lab kernel lives.
 
-    Args:
-        settings: the fields of a Guest, `modules` (the kernel's modules directory, or null) and
-            `hostname`.
+    `settings` holds the fields of a Guest, `modules` (the kernel's modules directory, or null) and
+    `hostname`.
     """
     try:
         mount_all()
@@ -278,10 +277,10 @@ class Agent:
             if session.status is None:
                 session.signal(signal.SIGKILL)
                 del self._deadlines[number]
-            elif session.window > 0:
-                self._finish(session)
-            else:  # its reader is slow: what it has written may still wait in the pipe
+            elif session.has_output:  # it waits for a slow reader's credit
                 self._deadlines[number] = now + _LAST_WORDS_S
+            else:
+                self._finish(session)
 
     def _finish_if_over(self, session: Session) -> None:
         if session.status is not None and not session.outputs:

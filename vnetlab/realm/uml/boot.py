@@ -61,11 +61,7 @@ class Guest:
 
 
 def write_init(directory: Path, kernel: Program, guest: Guest) -> Path:
-    """Write the lab kernel's first program: this very Python, running the agent.
-
-    Returns:
-        The program's path.
-    """
+    """Write the lab kernel's first program, this very Python running the agent; return its path."""
     settings = directory / SETTINGS
     paths = [str(Path(entry).absolute()) for entry in sys.path]
     hostname = socket.gethostname()
@@ -81,11 +77,8 @@ def write_init(directory: Path, kernel: Program, guest: Guest) -> Path:
 def command_line(kernel: Program, *, init: Path, memory_mib: int, line: int) -> list[str]:
     """Return the arguments that boot a lab kernel.
 
-    Args:
-        kernel: the one to boot.
-        init: its first program; the lab kernel's own files go beside it.
-        memory_mib: its memory.
-        line: the descriptor of the serial line's far end; the console goes to standard output.
+    Its own files go beside `init`, its first program. `line` is the descriptor of the serial line's
+    far end; the console goes to standard output.
     """
     return [
         kernel.binary,

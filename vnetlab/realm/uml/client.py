@@ -52,15 +52,9 @@ _STREAMS = {Kind.STDOUT: 1, Kind.STDERR: 2}
 def run_in_lab_kernel(argv: Sequence[str], *, stdin: bool) -> int:
     """Run `vnetlab` with these arguments in the user's lab kernel, which must be running.
 
-    Args:
-        argv: the arguments, without the program's name.
-        stdin: whether the command reads its standard input.
-
-    Returns:
-        Its exit status; 128 + n if signal n ended it.
-
-    Raises:
-        KernelRefusedError: there is no lab kernel, or it died meanwhile.
+    `argv` comes without the program's name; `stdin` says that the command reads standard input.
+    Returns its exit status, 128 + n if signal n ended it. Raises KernelRefusedError if there is no
+    lab kernel or it dies meanwhile, UsageError if the current directory is gone.
     """
     connection = Connection.open()
     if connection is None:

@@ -30,12 +30,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def load_modules(directory: Path, wanted: tuple[str, ...] = WANTED) -> list[str]:
     """Load every module that matches a wanted pattern, with those it depends on.
 
-    Args:
-        directory: a kernel's modules directory, with modules.dep in it.
-        wanted: patterns of module names.
-
-    Returns:
-        What could not be loaded, as messages.
+    `directory` is a kernel's modules directory, with modules.dep in it. Returns a message for each
+    that could not be loaded.
     """
     needs = read_dependencies((directory / "modules.dep").read_text())
     problems = []

@@ -32,8 +32,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def mount_all() -> None:
     """Mount what a root file system needs beside the host's files.
 
-    Raises:
-        OSError: /proc, /dev or /run could not be mounted.
+    Raises OSError if /proc, /dev or /run could not be mounted.
     """
     _mount("proc", "/proc", "proc")
     _mount_if_there("sysfs", "/sys", "sysfs")

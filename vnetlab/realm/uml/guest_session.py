@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import struct
 import termios
@@ -48,6 +49,14 @@ class Session:
             data = b""
         self.window -= len(data)
         return data
+
+    @property
+    def has_output(self) -> bool:
+        """True if output is there that has not been read yet."""
+        poll = select.poll()
+        for fd in self.outputs:
+            poll.register(fd, select.POLLIN)
+        return bool(poll.poll(0))
 
     def take_input(self, data: bytes) -> None:
         """Queue input for the command; b"" ends it."""

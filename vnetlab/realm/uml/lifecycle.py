@@ -57,14 +57,9 @@ def ensure_running(
 ) -> Status:
     """Return the user's lab kernel when it takes commands; boot it first if there is none.
 
-    Args:
-        kernel: the one to boot. One that runs already is kept, whichever it is.
-        guest: what runs in it.
-        progress: called with the seconds waited, about ten times a second, while it boots.
-        deadline_s: how long it may take.
-
-    Raises:
-        KernelRefusedError: it did not boot, or not in time.
+    One that runs already is kept, whichever it is. `progress` is called with the seconds waited,
+    about ten times a second, while it boots. Raises KernelRefusedError if it does not boot, or not
+    within `deadline_s`.
     """
     status = running()
     if status is not None and status.is_ready:
@@ -155,8 +150,7 @@ def _run_dir_locked() -> Iterator[None]:
 def _clear(directory: Path) -> bool:
     """Wait for a keeper that is ending, kill what does not end, remove every file.
 
-    Returns:
-        True if there was a lab kernel.
+    Returns True if there was a lab kernel.
     """
     try:
         lock = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC)

@@ -36,8 +36,7 @@ class Outbox:
     def flush(self) -> None:
         """Write as much as the descriptor takes and the window allows.
 
-        Raises:
-            OSError: the other end is gone.
+        Raises OSError if the other end is gone.
         """
         self._is_full = False
         while self._queue and self._window != 0:
