@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from ipaddress import ip_address
 
 from vnetlab.errors import UsageError
 from vnetlab.state.objects import State
+from vnetlab.topology.wording import did_you_mean
 from vnetlab.trace.request import Endpoints, IpAddress
 from vnetlab.trace.wiring import Wiring, find_next_hop, index_wiring
 
@@ -72,9 +72,7 @@ def _held(wiring: Wiring, netns: str) -> tuple[IpAddress, ...]:
 def _check_node(state: State, name: str) -> None:
     nodes = sorted(namespace.name for namespace in state.namespaces)
     if name not in nodes:
-        close = get_close_matches(name, nodes, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"the lab has {', '.join(nodes)}"
-        raise UsageError(f"probe: no node {name!r}", fix=hint)
+        raise UsageError(f"probe: no node '{name}'", fix=did_you_mean(name, nodes))
 
 
 def _no_pair(

@@ -18,6 +18,13 @@ from vnetlab.wire.frames import build_message
 from vnetlab.wire.marker import Marker
 from vnetlab.wire.taps import Enter
 
+_PORTS = 64
+"""How many source ports the SYNs of a probe take turns in.
+
+A SYN from the port of one that was answered just now, and not yet reset, would be a packet of
+that connection to the destination.
+"""
+
 
 class Injector:
     """Sends the packets of one probe. Use it as a context manager: leaving it closes its sockets.
@@ -30,7 +37,7 @@ class Injector:
         self._marker = marker
         self._sockets = ExitStack()
         self._refused = ""
-        self._source_port = 0
+        self._source_ports = [0]
         with ExitStack() as opening, enter(request.endpoints.source):
             opening.enter_context(self._sockets)
             self._socket = self._open()
@@ -47,7 +54,8 @@ class Injector:
         """Send packet `sequence`; return the errno's name if the guest refused it, else nothing."""
         if self._refused:
             return self._refused
-        message = build_message(self._request, self._marker, sequence, self._source_port)
+        from_port = self._source_ports[sequence % len(self._source_ports)]
+        message = build_message(self._request, self._marker, sequence, from_port)
         to_port = self._request.port if self._request.protocol is Protocol.UDP else 0
         address = (str(self._request.endpoints.destination_address), to_port)
         try:
@@ -75,16 +83,20 @@ class Injector:
             ) from error
 
     def _bind(self) -> None:
-        """Take the source address, and a free port of it; a refusal is that of every packet."""
+        """Take the source address, and free ports of it; a refusal is that of every packet."""
         source = str(self._request.endpoints.source_address)
         try:
             self._socket.bind((source, 0))
             if self._request.protocol is Protocol.TCP:
-                holder = socket.socket(self._socket.family, socket.SOCK_STREAM)
-                self._sockets.enter_context(holder).bind((source, 0))
-                self._source_port = holder.getsockname()[1]
+                count = min(self._request.count, _PORTS)
+                self._source_ports = [self._hold_port(source) for _ in range(count)]
         except OSError as error:
             self._refused = _name(error)
+
+    def _hold_port(self, source: str) -> int:
+        holder = socket.socket(self._socket.family, socket.SOCK_STREAM)
+        self._sockets.enter_context(holder).bind((source, 0))
+        return int(holder.getsockname()[1])
 
 
 def _name(error: OSError) -> str:
