@@ -1,7 +1,8 @@
 """What a probe's packets look like: built, and recognized at a tap (effect: imports scapy).
 
 Importing this module takes a tenth of a second: import it, and whatever imports it, only where a
-probe is sent. scapy is told not to read this machine's routes: no packet is routed by it.
+probe is sent. scapy is told not to read this machine's routes, by which no packet goes, and to
+keep no cache in the user's home, which may not be there.
 """
 
 # ruff: noqa: E402 - scapy reads its settings when its layers are imported
@@ -12,8 +13,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
+import scapy.main
 from scapy.config import conf
 
+scapy.main.SCAPY_CACHE_FOLDER = None
 conf.route_autoload = False
 conf.route6_autoload = False
 
