@@ -85,7 +85,10 @@ def test_a_vm_more_leaves_the_others_alone(bench: Bench) -> None:
     assert all(change.old is None for change in added)
     assert {c.subject.netns for c in added if not isinstance(c.subject, Namespace)} == {"c", "hv2"}
     removed = bench.up(FLAT).changes
-    assert [describe_change(change) for change in removed] == ["- VM c"]
+    assert [describe_change(change) for change in removed] == [
+        "- vSwitch port hv2.c.eth0",
+        "- VM c",
+    ]
 
 
 DRIFT = {

@@ -29,7 +29,7 @@ from vnetlab.state.objects import (
     Route,
     Sysctl,
 )
-from vnetlab.state.plan import Phase, Plan
+from vnetlab.state.plan import CONFIGURING, Phase, Plan
 from vnetlab.state.show import describe
 
 
@@ -146,4 +146,4 @@ class _Applying:
 def _verb(phase: Phase) -> str:
     if phase < Phase.NAMESPACES:
         return "remove"
-    return "set" if phase is Phase.CONFIGURE_LINKS else "make"
+    return "set" if phase in CONFIGURING else "make"

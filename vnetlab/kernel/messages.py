@@ -55,8 +55,7 @@ def create_bridge(link: Link, index: int) -> Any:
     """A bridge without a VLAN of its own making, down."""
     data = [("IFLA_BR_STP_STATE", 0), ("IFLA_BR_MCAST_SNOOPING", 0)]
     if link.vlan_filtering:
-        data.append(("IFLA_BR_VLAN_DEFAULT_PVID", _NO_PVID))
-        data.append(("IFLA_BR_VLAN_FILTERING", 1))
+        data += _vlan_filtering(on=True)
     return _new_link(link, index, "bridge", {"attrs": data})
 
 
@@ -92,8 +91,8 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
         ("IFLA_AF_SPEC", {"attrs": [ipv6]}),
     ]
     if old is not None and link.vlan_filtering != old.vlan_filtering:
-        filtering = {"attrs": [("IFLA_BR_VLAN_FILTERING", int(link.vlan_filtering))]}
-        info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", filtering)]}
+        data = {"attrs": _vlan_filtering(on=link.vlan_filtering)}
+        info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", data)]}
         message["attrs"].append(("IFLA_LINKINFO", info))
     return message
 
@@ -190,6 +189,11 @@ def parse_alias(text: str | None) -> tuple[Role | None, str]:
         return Role(word), label
     except ValueError:
         return None, text or ""
+
+
+def _vlan_filtering(*, on: bool) -> list[tuple[str, int]]:
+    """Without a default PVID: a port has the VLANs that it was given, and no other."""
+    return [("IFLA_BR_VLAN_DEFAULT_PVID", _NO_PVID), ("IFLA_BR_VLAN_FILTERING", int(on))]
 
 
 def _link_message(kind: int, index: int) -> Any:

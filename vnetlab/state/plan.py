@@ -2,7 +2,8 @@
 
 Removals come first, from what depends to what is depended on, then everything else the other way
 round. A link is made before it is configured: all links of a phase can then be made in one go,
-and bridges come up last, when their ports are there.
+and bridges come up last, when their ports are there. Sub-interfaces follow when the links below
+them are as they should be: their MTU must not be larger.
 """
 
 from __future__ import annotations
@@ -38,12 +39,17 @@ class Phase(IntEnum):
     SYSCTLS = 7
     BRIDGES = 8
     VETHS = 9
-    SUB_INTERFACES = 10
-    CONFIGURE_LINKS = 11
-    BRIDGE_VLANS = 12
-    QDISCS = 13
-    ADDRESSES = 14
-    ROUTES = 15
+    CONFIGURE_LINKS = 10
+    SUB_INTERFACES = 11
+    CONFIGURE_SUB_INTERFACES = 12
+    BRIDGE_VLANS = 13
+    QDISCS = 14
+    ADDRESSES = 15
+    ROUTES = 16
+
+
+CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
+"""The phases in which links are set: new ones too, which were made in an earlier phase."""
 
 
 _REMOVAL: dict[type[Object], Phase] = {
@@ -62,10 +68,10 @@ _MAKING: dict[type[Object], Phase] = {
     Address: Phase.ADDRESSES,
     Route: Phase.ROUTES,
 }
-_LINKS: dict[Kind | None, Phase] = {
-    Kind.BRIDGE: Phase.BRIDGES,
-    Kind.VETH: Phase.VETHS,
-    Kind.VLAN: Phase.SUB_INTERFACES,
+_LINKS: dict[Kind | None, tuple[Phase, Phase]] = {
+    Kind.BRIDGE: (Phase.BRIDGES, Phase.CONFIGURE_LINKS),
+    Kind.VETH: (Phase.VETHS, Phase.CONFIGURE_LINKS),
+    Kind.VLAN: (Phase.SUB_INTERFACES, Phase.CONFIGURE_SUB_INTERFACES),
 }
 
 
@@ -82,7 +88,7 @@ class Plan:
             change
             for phase, changes in self.phases
             for change in changes
-            if not (phase is Phase.CONFIGURE_LINKS and change.old is None)
+            if not (phase in CONFIGURING and change.old is None)
         )
 
 
@@ -100,8 +106,8 @@ def _phases(change: Change) -> tuple[Phase, ...]:
     if change.new is None:
         return (_REMOVAL[type(subject)],)
     if isinstance(subject, Link):
-        making = (_LINKS[subject.kind],) if change.old is None else ()
-        return (*making, Phase.CONFIGURE_LINKS)
+        making, configuring = _LINKS[subject.kind]
+        return (making, configuring) if change.old is None else (configuring,)
     return (_MAKING[type(subject)],)
 
 
