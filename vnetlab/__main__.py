@@ -11,9 +11,13 @@ def main() -> None:
     """Run the command line with this process's arguments and exit with its code."""
     if print_quickly(sys.argv[1:]):
         return
-    from vnetlab.cli.app import app
+    try:
+        from vnetlab.cli.app import app
 
-    app(prog_name="vnetlab")
+        app(prog_name="vnetlab")
+    except KeyboardInterrupt:  # while the commands are still being put together
+        sys.stderr.write("vnetlab: interrupted\n")
+        sys.exit(130)
 
 
 if __name__ == "__main__":
