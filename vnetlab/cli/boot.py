@@ -13,14 +13,13 @@ from vnetlab.topology.topology import Topology
 _GET_ONE = (
     "get one with 'vnetlab kernel install' (seconds) or 'vnetlab kernel build' (minutes, full)"
 )
-_PRELOAD = ("vnetlab.cli.app", "vnetlab.lab", "vnetlab.topology.load", "yaml")
+_PRELOAD = ("vnetlab.cli.app", "vnetlab.lab", "vnetlab.topology.load", "vnetlab.topology.template")
 _PREWARM = (
-    "jinja2",
-    "vnetlab.views.status",
     "vnetlab.wire.probe",
-    "scapy.layers.inet",
-    "scapy.layers.inet6",
+    "vnetlab.diagnosis.locate",
     "vnetlab.views.probe_text",
+    "vnetlab.views.status",
+    "vnetlab.views.plan",
 )
 
 
