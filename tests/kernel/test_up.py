@@ -121,6 +121,20 @@ def test_drift_is_seen_and_repaired(bench: Bench, in_node: InNode, drift: str) -
     assert verbs.status("bench", bench.root).drift == ()
 
 
+@pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem")
+def test_a_vlan_more_on_a_port_is_drift_and_one_on_the_bridge_itself_is_not(
+    bench: Bench, in_node: InNode
+) -> None:
+    """The VLANs of a bridge's own are for its namespace's IP stack, which does not use them."""
+    bench.up(ROUTED)
+    in_node("hv1", *"bridge vlan add dev eno1 vid 30".split())
+    in_node("hv1", *"bridge vlan add dev vs0 vid 30 self".split())
+    drift = verbs.status("bench", bench.root).drift
+    assert [describe_change(change) for change in drift] == ["- VLAN 30 on hv1.eno1"]
+    bench.up(ROUTED)
+    assert verbs.status("bench", bench.root).drift == ()
+
+
 def test_a_namespace_deleted_by_hand_comes_back(bench: Bench) -> None:
     """`ip netns del` of one node is drift like any other."""
     bench.up(FLAT)

@@ -32,6 +32,9 @@ from vnetlab.state.objects import (
 from vnetlab.state.plan import CONFIGURING, Phase, Plan
 from vnetlab.state.show import describe
 
+_LAST_TAKEN = 99
+"""Left free below our ifindexes: the links that the kernel puts into a new namespace by itself."""
+
 
 def apply(plan: Plan, nodes: Nodes, observed: Observed) -> None:
     """Make the changes of `plan`, which was made for `observed`.
@@ -48,7 +51,7 @@ class _Applying:
     def __init__(self, nodes: Nodes, observed: Observed) -> None:
         self._nodes = nodes
         self._indexes = dict(observed.indexes)
-        self._free = count(max(self._indexes.values(), default=1) + 1)
+        self._free = count(max((*self._indexes.values(), _LAST_TAKEN)) + 1)
 
     def carry_out(self, phase: Phase, changes: tuple[Change, ...]) -> None:
         subjects = [change.subject for change in changes]

@@ -50,6 +50,11 @@ _RTEXT_FILTER_BRVLAN = 2
 _RTPROT_KERNEL = 2
 _LOOPBACK = 1
 _KINDS = {kind.value: kind for kind in Kind}
+_FALLBACK_TUNNELS = frozenset(
+    ("erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0")
+)
+"""Links that some modules put into every namespace and that cannot be removed: net.core's
+fb_tunnels_only_for_init_net (Documentation/admin-guide/sysctl/net.rst)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +96,8 @@ class _Reading:
                 self.objects.append(_namespace(netns, message))
                 continue
             link = _link(netns, message, names)
+            if link.kind is None and link.name in _FALLBACK_TUNNELS:
+                continue
             filtering |= link.vlan_filtering
             self._links.append(link)
             self.indexes[link.id] = message["index"]
@@ -155,7 +162,10 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
 
 
 def _bridge_vlans(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[BridgeVlan]:
+    """Those of ports. A bridge's own say what its namespace may receive, which uses no bridge."""
     for message in channel.dump(_get_links(family=AF_BRIDGE, filters=_RTEXT_FILTER_BRVLAN)):
+        if message["index"] == message.get_attr("IFLA_MASTER"):
+            continue
         spec = message.get_attr("IFLA_AF_SPEC")
         for vlan in spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec else ():
             yield BridgeVlan(
