@@ -127,8 +127,8 @@ def test_a_vlan_more_on_a_port_is_drift_and_one_on_the_bridge_itself_is_not(
 ) -> None:
     """The VLANs of a bridge's own are for its namespace's IP stack, which does not use them."""
     bench.up(ROUTED)
-    in_node("hv1", *"bridge vlan add dev eno1 vid 30".split())
-    in_node("hv1", *"bridge vlan add dev vs0 vid 30 self".split())
+    in_node("hv1", "bridge", "vlan", "add", "dev", "eno1", "vid", "30")
+    in_node("hv1", "bridge", "vlan", "add", "dev", "vs0", "vid", "30", "self")
     drift = verbs.status("bench", bench.root).drift
     assert [describe_change(change) for change in drift] == ["- VLAN 30 on hv1.eno1"]
     bench.up(ROUTED)
