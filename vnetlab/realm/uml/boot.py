@@ -77,6 +77,9 @@ def write_init(directory: Path, kernel: Program, guest: Guest) -> Path:
 def command_line(kernel: Program, *, init: Path, memory_mib: int, line: int) -> list[str]:
     """Return the arguments that boot a lab kernel.
 
+    Making and removing namespaces waits for RCU grace periods: tens of milliseconds each with two
+    CPUs and a timer of 100 Hz, unless they are expedited.
+
     Its own files go beside `init`, its first program. `line` is the descriptor of the serial line's
     far end; the console goes to standard output.
     """
@@ -95,6 +98,7 @@ def command_line(kernel: Program, *, init: Path, memory_mib: int, line: int) -> 
         f"uml_dir={init.parent}/{UML_DIR}",
         "umid=lab",
         "random.trust_cpu=on",
+        "rcupdate.rcu_expedited=1",
         "panic=-1",
         "quiet",
     ]
