@@ -117,7 +117,7 @@ class LabDir:
         try:
             yield
         finally:
-            if not self.live.exists():
+            if self._is_at_path(fd) and not self.live.exists():
                 with suppress(OSError):
                     self.path.rmdir()
             os.close(fd)
@@ -131,10 +131,16 @@ class LabDir:
                 waiting()
                 waiting = _already_told
                 fcntl.flock(fd, operation)
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(fd), self.path.stat()):
-                    return fd
+            if self._is_at_path(fd):
+                return fd
             os.close(fd)  # the last holder removed the directory: its lock guards nothing now
+
+    def _is_at_path(self, fd: int) -> bool:
+        """Whether the locked directory is the lab's still: else somebody may have made a new one."""
+        try:
+            return os.path.samestat(os.fstat(fd), self.path.stat())
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> int:
         try:
