@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -107,6 +107,16 @@ def test_a_killed_holder_frees_the_lock(bench: Bench) -> None:
     os.kill(pid, signal.SIGKILL)
     wait_for(pid)
     assert bench.up(FLAT).changes
+
+
+def test_a_lock_of_a_lab_that_went_does_not_touch_the_next_one(bench: Bench) -> None:
+    """Who removed a lab leaves alone the directory that another command made in its place."""
+    lab = bench.lab()
+    with ExitStack() as next_command:
+        with lab.locked():
+            lab.path.rmdir()
+            next_command.enter_context(lab.locked())
+        assert lab.path.is_dir()
 
 
 def test_two_ups_at_once_take_turns(bench: Bench) -> None:

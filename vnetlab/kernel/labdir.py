@@ -136,7 +136,7 @@ class LabDir:
             os.close(fd)  # the last holder removed the directory: its lock guards nothing now
 
     def _is_at_path(self, fd: int) -> bool:
-        """Whether the locked directory is the lab's still: else somebody may have made a new one."""
+        """Whether the locked directory is the lab's still: somebody may have made a new one."""
         try:
             return os.path.samestat(os.fstat(fd), self.path.stat())
         except FileNotFoundError:
