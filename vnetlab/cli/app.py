@@ -82,7 +82,7 @@ def vnetlab(
     \b
     vnetlab up topologies/two-hypervisors.yaml   build a lab
     vnetlab probe web1 web2                      send a packet, see it at every hop
-    vnetlab exec web1 -- ping -c1 web2           run a command in a VM
+    vnetlab exec web1 -- ip addr                 run a command in a VM
     vnetlab down                                 leave nothing behind
     """
 

@@ -45,14 +45,16 @@ def go_to_realm(topology: Topology, wanted: Realm) -> str:
         lack = _what_this_kernel_lacks(topology)
         realm, why = (Realm.UML, lack) if lack else (Realm.HOST, "this kernel has all it needs")
     if realm is Realm.UML:
-        name = start_lab_kernel()
+        name = start_lab_kernel(why)
         typer.echo(f"realm uml, lab kernel {name}: {why}", err=True)
         hand_over()
     return f"realm host: {why}"
 
 
-def start_lab_kernel() -> str:
+def start_lab_kernel(why: str) -> str:
     """Boot the best lab kernel, if none runs; return the name of the one that runs.
+
+    `why` says what it is needed for, should there be none.
 
     Raises MissingFeatureError if there is none to boot, KernelRefusedError if it does not boot.
     """
@@ -65,7 +67,7 @@ def start_lab_kernel() -> str:
         return status.kernel
     best = best_kernel()
     if best is None:
-        raise MissingFeatureError("no lab kernel is installed", fix=_GET_ONE)
+        raise MissingFeatureError(f"no lab kernel is installed ({why})", fix=_GET_ONE)
     with progress_bar() as progress:
         ensure_running(
             best,

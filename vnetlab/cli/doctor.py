@@ -8,6 +8,7 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -59,32 +60,29 @@ def _this_kernel(realm: str) -> Report:
     from vnetlab.state.features import Feature
     from vnetlab.views.doctor import Check, Report
 
+    permission = Check(
+        name="permission",
+        present=True,
+        needed_for="making network namespaces",
+        remedy="run vnetlab as root, or use --realm uml, which needs none",
+    )
     try:
         missing = missing_features(tuple(Feature))
-        permitted = True
+        features = [
+            Check(
+                name=feature.label,
+                present=feature not in missing,
+                needed_for=feature.needed_for,
+                remedy=f"a kernel with {feature.option}, or --realm uml",
+            )
+            for feature in Feature
+        ]
     except MissingFeatureError:
-        missing, permitted = (), False
-    checks = [
-        Check(
-            name="permission",
-            present=permitted,
-            needed_for="making network namespaces",
-            remedy="run vnetlab as root, or use --realm uml, which needs none",
-        )
-    ]
-    checks += (
-        Check(
-            name=feature.label,
-            present=feature not in missing if permitted else None,
-            needed_for=feature.needed_for,
-            remedy=f"a kernel with {feature.option}, or --realm uml"
-            if permitted
-            else "only root can ask this kernel",
-        )
-        for feature in Feature
-    )
+        permission, features = replace(permission, present=False), []
     kernel = "lab kernel" if realm == "uml" else "this kernel"
-    return Report(realm=realm, what=f"{kernel}, Linux {platform.release()}", checks=tuple(checks))
+    return Report(
+        realm=realm, what=f"{kernel}, Linux {platform.release()}", checks=(permission, *features)
+    )
 
 
 def _lab_kernel() -> Report:
@@ -119,7 +117,7 @@ def _ask_lab_kernel() -> list[Check]:
     from vnetlab.realm.uml.client import run_in_lab_kernel
     from vnetlab.views.doctor import Check
 
-    start_lab_kernel()
+    start_lab_kernel("to be asked what it has")
     with _output_to_memory() as output:
         run_in_lab_kernel(["doctor", "--json"], stdin=False)
         os.lseek(output, 0, os.SEEK_SET)

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def exec_(
     node: NodeArgument,
-    command: Annotated[list[str], typer.Argument(metavar="-- CMD...", show_default=False)],
+    command: Annotated[list[str], typer.Argument(metavar="CMD", show_default=False)],
     lab: LabOption = None,
 ) -> None:
     """Run a command on a node: its network, its host name, your files.

@@ -26,7 +26,7 @@ FileArgument = Annotated[
 LabArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[LAB]",
+        metavar="LAB",
         help="Which lab; not needed where only one is up.",
         show_default=False,
         autocompletion=_complete_lab,
@@ -47,6 +47,24 @@ NodeArgument = Annotated[
     typer.Argument(
         metavar="NODE",
         help="A VM, router, hypervisor or switch.",
+        show_default=False,
+        autocompletion=_complete_node,
+    ),
+]
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="The node that sends.",
+        show_default=False,
+        autocompletion=_complete_node,
+    ),
+]
+DestinationArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DESTINATION",
+        help="The node that answers, or one of its addresses.",
         show_default=False,
         autocompletion=_complete_node,
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vnetlab.cli.options import JsonOption, LabOption, NodeArgument
+from vnetlab.cli.options import DestinationArgument, JsonOption, LabOption, SourceArgument
 from vnetlab.trace.request import ECHO_PORT, Protocol
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
 
 
 def probe(
-    source: NodeArgument,
-    destination: NodeArgument,
+    source: SourceArgument,
+    destination: DestinationArgument,
     lab: LabOption = None,
     proto: Annotated[
         Protocol, typer.Option(help="What is sent: an echo, a datagram, or a SYN.")
@@ -50,7 +50,7 @@ def probe(
     vnetlab probe web1 db1 --proto tcp --port 5432
     vnetlab probe web1 web2 --count 100 --pcap probe.pcapng
 
-    DESTINATION may be an address. Exits with 1 if a packet was lost.
+    Exits with 1 if a packet was lost.
     """
     from vnetlab.cli.whereabouts import go_to_lab, labs_root
     from vnetlab.errors import UsageError

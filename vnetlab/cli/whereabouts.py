@@ -100,5 +100,7 @@ def _the_only(labs: dict[str, Whereabouts]) -> str:
         tell_of_death()
         raise UsageError("no lab is up", fix="'vnetlab up FILE' builds one")
     if len(labs) > 1:
-        raise UsageError(f"several labs are up: {', '.join(labs)}", fix="say which one")
+        raise UsageError(
+            f"several labs are up: {', '.join(labs)}", fix="say which one: LAB or --lab LAB"
+        )
     return next(iter(labs))

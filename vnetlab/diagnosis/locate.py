@@ -75,6 +75,9 @@ def _blame(trace: Trace, packet: PacketTrace) -> tuple[Layer | None, str]:
         return _blame_refusing_node(trace, packet)
     after, before = loss.after, loss.before
     if after is None:
+        sent = not packet.send_error  # the guest's own stack let it go, the link did not
+        if sent and before is not None and before.role is Role.VNIC:
+            return Layer.VNIC, before.label
         return _within(before, trace.request.endpoints.source)
     if _is_at_destination(trace, loss):
         return _blame_destination(trace)

@@ -46,8 +46,8 @@ def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topolog
     findings.raise_if_any()
     addresses = assign_addresses(file, findings)
     findings.raise_if_any()
-    lines = _find_lines(str(path.absolute()), content.places, findings)
-    return resolve(file, addresses, source=str(path.absolute()), lines=lines)
+    lines = _find_lines(str(path.resolve()), content.places, findings)
+    return resolve(file, addresses, source=str(path.resolve()), lines=lines)
 
 
 def _read_source(path: Path, variables: Mapping[str, object]) -> Source:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that a realm may have: a feature, a tool, a permission.
-
-    `present` is None where it cannot be known; `remedy` says how to get it.
-    """
+    """One thing that a realm may have: a feature, a tool, a permission; `remedy`: how to get it."""
 
     name: str
-    present: bool | None
+    present: bool
     needed_for: str
     remedy: str
 
@@ -42,13 +39,8 @@ def _block(report: Report) -> Sequence[str]:
     width = max((len(check.name) for check in report.checks), default=0)
     lines = [f"{report.realm}: {report.what}"]
     for check in report.checks:
-        lines.append(f"  {_mark(check):7}  {check.name:{width}}  {check.needed_for}")
+        mark = "ok" if check.present else "MISSING"
+        lines.append(f"  {mark:7}  {check.name:{width}}  {check.needed_for}")
         if not check.present:
             lines.append(f"  {'':7}  {'':{width}}  -> {check.remedy}")
     return lines
-
-
-def _mark(check: Check) -> str:
-    if check.present is None:
-        return "unknown"
-    return "ok" if check.present else "MISSING"

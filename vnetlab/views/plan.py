@@ -43,9 +43,10 @@ def render_up(topology: Topology, done: Plan, *, seconds: float) -> str:
     if _is_new(topology, done):
         return f"{topology.name} is up: {_parts(topology)} in {seconds:.2f} s"
     lines = [f"{topology.name} is up, changed in {seconds:.2f} s:"]
-    lines += (f"  {describe_change(change)}" for change in done.changes[:_SHOWN])
-    if len(done.changes) > _SHOWN:
-        lines.append(f"  ... and {len(done.changes) - _SHOWN} more")
+    changes = list(_lines(done))
+    lines += (f"  {change}" for change in changes[:_SHOWN])
+    if len(changes) > _SHOWN:
+        lines.append(f"  ... and {len(changes) - _SHOWN} more")
     return "\n".join(lines)
 
 

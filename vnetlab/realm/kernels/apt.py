@@ -169,10 +169,11 @@ def require_apt() -> None:
 def apt_failed(error: CommandError) -> MissingFeatureError:
     """What to tell the user when apt could not do its work."""
     complaint = re.search(r"^E: (.*)$", error.tail, re.MULTILINE)
-    return MissingFeatureError(
-        f"{error.program}: {complaint[1] if complaint else error.tail}",
-        fix="check the network and the machine's apt sources, then run the command again",
-    )
+    words = complaint[1] if complaint else error.tail
+    fix = "check the network and the machine's apt sources, then run the command again"
+    if "Release file" in words:  # as on Ubuntu, whose mirrors have no Debian
+        fix = f"if this machine's mirror has no Debian, {NO_APT_FIX}"
+    return MissingFeatureError(f"{error.program}: {words}", fix=fix)
 
 
 def _update(apt: PrivateApt, mirror: Mirror, suite: str) -> None:
