@@ -39,6 +39,7 @@ Key = tuple[type | Use, Hashable]
 """An object's type and id, unique in a state; or a use and the id of the link."""
 
 _MAJOR = 0xFFFF_0000  # TC_H_MAJ_MASK
+_OUTERMOST = 0xFFFF_0000  # of TC_H_ROOT and TC_H_INGRESS: below no other qdisc
 
 
 def key_of(item: Object) -> Key:
@@ -110,8 +111,9 @@ class Losses:
 
     def _holders_of_qdisc(self, qdisc: Qdisc) -> Iterator[Key]:
         yield (Link, LinkId(netns=qdisc.netns, name=qdisc.link))
-        above = self._qdiscs.get((qdisc.netns, qdisc.link, qdisc.parent & _MAJOR))
-        if above is not None:
+        major = qdisc.parent & _MAJOR
+        above = self._qdiscs.get((qdisc.netns, qdisc.link, major))
+        if above is not None and major != _OUTERMOST:
             yield above
 
 

@@ -30,7 +30,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     )
     for change in changes:
         subject = change.subject
-        if isinstance(subject, Namespace) and subject.name in settings:
+        if change.new is not None and isinstance(subject, Namespace) and subject.name in settings:
             yield f"{describe_change(change)}, {settings[subject.name]} kernel settings"
         elif not (isinstance(subject, Sysctl) and subject.netns in new):
             yield describe_change(change)

@@ -1,0 +1,216 @@
+"""Hypothesis strategies: topologies of a few nodes, and what somebody may do to a lab by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_interface
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import strategies as st
+
+from tests.unit.model_kernel import INGRESS, ModelKernel, RefusedError
+from vnetlab.state.compile import compile_topology
+from vnetlab.state.objects import (
+    Address,
+    BridgeVlan,
+    Kind,
+    Link,
+    LinkId,
+    Namespace,
+    Qdisc,
+    State,
+    Sysctl,
+    everything,
+)
+from vnetlab.state.shaping import ROOT
+from vnetlab.topology.load import load
+
+_NAMES = ("n1", "n2", "n3", "n4", "n5")
+_PLACES = (
+    (ROOT, 0x1_0000),
+    (ROOT, 0x9_0000),
+    (INGRESS, 0xFFFF_0000),
+    (0x1_0001, 0x5_0000),
+    (0x2_0001, 0x6_0000),
+    (0x6_0001, 0x7_0000),
+)
+"""Parents and handles of somebody's qdiscs: a chain of them, and the ends of one."""
+
+_PREFIXES = {"a": ("10.1.0.0/24", "fd01::/64"), "b": ("10.2.0.0/24", "fd02::/64")}
+
+
+@st.composite
+def desired_states(draw: st.DrawFn) -> State:
+    """What a small topology compiles to: VLANs or none, some vSwitches, some shaping, a router."""
+    vlans = draw(st.lists(st.sampled_from((1, 10, 20)), unique=True, max_size=2))
+    networks = {"a": _network(draw, "a")}
+    if vlans:
+        networks = {n: {"vlan": v} | _network(draw, n) for n, v in zip("ab", vlans, strict=False)}
+    kinds = {name: draw(st.sampled_from(("vm", "hypervisor", "router", ""))) for name in _NAMES}
+    chosen = {kind: [n for n in _NAMES if kinds[n] == kind] for kind in kinds.values()}
+    hypervisors = {name: _hypervisor(draw) for name in ["hv0", *chosen.get("hypervisor", [])]}
+    vms = {}
+    for name in chosen.get("vm", []):
+        on = draw(st.sampled_from(sorted(hypervisors)))
+        nic = st.fixed_dictionaries(
+            {
+                "network": st.sampled_from(sorted(networks)),
+                "vswitch": st.sampled_from(sorted(hypervisors[on]["vswitches"])),
+            }
+        )
+        vms[name] = {"on": on, "nics": draw(st.lists(nic, max_size=2))}
+    routers: dict[str, object] = {name: {} for name in chosen.get("router", [])[:1]}
+    file = {
+        "networks": networks,
+        "physical_switches": {"tor": {}},
+        "hypervisors": hypervisors,
+        "vms": vms,
+        "routers": routers,
+    }
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "lab.yaml"
+        path.write_text(json.dumps(file))
+        return compile_topology(load(path))
+
+
+def _network(draw: st.DrawFn, name: str) -> dict[str, object]:
+    ipv4, ipv6 = _PREFIXES[name]
+    found: dict[str, object] = {"mtu": draw(st.sampled_from((1400, 1500, 9000))), "ipv4": ipv4}
+    return found | ({"ipv6": ipv6} if draw(st.booleans()) else {})
+
+
+def _hypervisor(draw: st.DrawFn) -> dict[str, dict[str, object]]:
+    shaping = st.fixed_dictionaries(
+        {}, optional={"rate": st.sampled_from(("1gbit", "1mbit")), "delay": st.just("1ms")}
+    )
+    pnics = {name: draw(shaping) for name in ("eno1", "eno2")[: draw(st.integers(1, 2))]}
+    vswitches = {f"vs{i}": {"pnics": [name]} for i, name in enumerate(pnics)}
+    return {"pnics": dict(pnics), "vswitches": dict(vswitches)}
+
+
+@st.composite
+def drifted(draw: st.DrawFn, states: st.SearchStrategy[State]) -> State:
+    """One of the states after somebody's work on it by hand."""
+    kernel = ModelKernel(draw(states))
+    for _ in range(draw(st.integers(0, 4))):
+        with suppress(RefusedError):
+            draw(st.sampled_from(_DEEDS))(draw, kernel)
+    return kernel.state
+
+
+Deed = Callable[[st.DrawFn, ModelKernel], None]
+
+
+def _any_link(draw: st.DrawFn, kernel: ModelKernel) -> Link:
+    return draw(st.sampled_from(sorted(kernel.state.links, key=lambda link: link.id)))
+
+
+def _remove_something(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    kernel.remove(draw(st.sampled_from(sorted(everything(kernel.state), key=str))))
+    kernel.let_die()
+
+
+def _set_link(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    link = _any_link(draw, kernel)
+    bridges = [
+        b.name for b in kernel.state.links if b.netns == link.netns and b.kind is Kind.BRIDGE
+    ]
+    settings: list[dict[str, object]] = [
+        {"up": not link.up},
+        {"mtu": draw(st.sampled_from((1000, 1400, 1500, 9000)))},
+        {"mac": "02:00:00:00:00:99"},
+        {"role": None, "label": "mine"},
+        {"vlan_filtering": not link.vlan_filtering},
+        {"master": None},
+        *({"master": name} for name in sorted(bridges) if link.kind is Kind.VETH),
+    ]
+    kernel.configure(replace(link, **draw(st.sampled_from(settings))))  # type: ignore[arg-type] # by field
+
+
+def _add_pair(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    """A veth pair of somebody's own, perhaps in the place of a link that he removed."""
+    nodes = sorted(node.name for node in kernel.state.namespaces)
+    ids = [
+        LinkId(
+            netns=draw(st.sampled_from(nodes)), name=draw(st.sampled_from(("eth0", "eno1", name)))
+        )
+        for name in ("left", "right")
+    ]
+    if not {link.id for link in kernel.state.links} & set(ids):
+        kernel.make(_foreign_link(ids[0], Kind.VETH, peer=ids[1]))
+        kernel.make(_foreign_link(ids[1], Kind.VETH, peer=ids[0]))
+
+
+def _replace_by_foreign_kind(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    link = _any_link(draw, kernel)
+    kernel.remove(link)
+    kernel.make(_foreign_link(link.id, None))
+
+
+def _foreign_link(where: LinkId, kind: Kind | None, *, peer: LinkId | None = None) -> Link:
+    return Link(
+        netns=where.netns,
+        name=where.name,
+        kind=kind,
+        role=None,
+        label="",
+        mac="02:00:00:00:00:98",
+        mtu=1500,
+        peer=peer,
+    )
+
+
+def _add_vlan(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    link = _any_link(draw, kernel)
+    pvid, vid = draw(st.booleans()), draw(st.sampled_from((1, 10, 30)))
+    kernel.make(
+        BridgeVlan(
+            netns=link.netns, link=link.name, vid=vid, pvid=pvid, untagged=draw(st.booleans())
+        )
+    )
+
+
+def _add_address(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    link = _any_link(draw, kernel)
+    text = draw(st.sampled_from(("10.1.0.250/24", "192.0.2.1/24", "fd01::250/64")))
+    kernel.make(Address(netns=link.netns, link=link.name, interface=ip_interface(text)))
+
+
+def _add_qdisc(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    """At the root, in place of what was there, or below it, or for what comes in."""
+    link = _any_link(draw, kernel)
+    parent, handle = draw(st.sampled_from(_PLACES))
+    qdisc = Qdisc(
+        netns=link.netns, link=link.name, kind="other", handle=handle, parent=parent, options=()
+    )
+    for present in kernel.state.qdiscs:
+        if present.id == qdisc.id:
+            kernel.remove(present)
+    kernel.make(qdisc)
+
+
+def _set_something_else(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    node = draw(st.sampled_from(sorted(kernel.state.namespaces, key=str)))
+    settings = [s for s in kernel.state.sysctls if s.netns == node.name]
+    changed: list[Namespace | Sysctl] = [
+        replace(node, lo_up=False),
+        replace(node, role=None),
+        *(replace(setting, value="9") for setting in sorted(settings, key=str)),
+    ]
+    kernel.make(draw(st.sampled_from(changed)))
+
+
+_DEEDS: tuple[Deed, ...] = (
+    _remove_something,
+    _set_link,
+    _add_pair,
+    _replace_by_foreign_kind,
+    _add_vlan,
+    _add_address,
+    _add_qdisc,
+    _set_something_else,
+)

@@ -1,0 +1,220 @@
+"""A kernel in a dictionary: it refuses what the real one refuses, and drops what that one drops.
+
+It has the rules that a plan's order depends on:
+
+- A namespace takes all in it along, but dies in the background: the far ends of its veths stay
+  until then (net/core/net_namespace.c, cleanup_net).
+- A link takes along its peer, its sub-interfaces and all that is on it; a bridge releases its
+  ports. A port that leaves its bridge loses its VLANs (net/bridge/br_vlan.c, nbp_vlan_flush).
+- A new link is down, in no bridge and has no alias. A sub-interface has at most its parent's MTU
+  and is up only with it (net/8021q/vlan_dev.c).
+- The last IPv4 address of a link takes its IPv4 routes along (net/ipv4/fib_frontend.c). A link
+  that goes down loses its routes; one that is down or small its IPv6 (net/ipv6/addrconf.c).
+- A route needs a link that is up, and a gateway that one of the link's addresses reaches.
+- A port has one PVID at most. A qdisc takes those below it along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeVar
+
+from vnetlab.state.losses import key_of
+from vnetlab.state.objects import (
+    Address,
+    BridgeVlan,
+    Kind,
+    Link,
+    LinkId,
+    Namespace,
+    Object,
+    Qdisc,
+    Route,
+    State,
+    Sysctl,
+    collect,
+    everything,
+)
+from vnetlab.state.plan import CONFIGURING, Phase, Plan
+from vnetlab.state.shaping import ROOT
+
+INGRESS = 0xFFFF_FFF1  # TC_H_INGRESS
+_MAJOR = 0xFFFF_0000
+_LEAST_IPV6_MTU = 1280
+
+OnLinkT = TypeVar("OnLinkT", Address, BridgeVlan, Qdisc, Route)
+
+
+class RefusedError(Exception):
+    """What the real kernel would answer with an error."""
+
+
+def require(condition: object, message: str) -> None:
+    """Refuse with `message` unless the condition holds."""
+    if not condition:
+        raise RefusedError(message)
+
+
+class ModelKernel:
+    """A lab's objects, which change as they would in a kernel."""
+
+    def __init__(self, state: State) -> None:
+        self._objects = {key_of(item): item for item in everything(state)}
+
+    @property
+    def state(self) -> State:
+        """What can be observed."""
+        return collect(self._objects.values())
+
+    def carry_out(self, plan: Plan) -> None:
+        """Make the changes in their order. None may leave a veth to a namespace's slow death."""
+        for phase, changes in plan.phases:
+            for change in changes:
+                if phase < Phase.NAMESPACES:
+                    self.remove(change.subject)
+                elif phase in CONFIGURING and isinstance(change.subject, Link):
+                    self.configure(change.subject)
+                else:
+                    self.make(change.subject)
+            require(not self._halves(), f"half a veth after {phase.name}: {self._halves()}")
+
+    def let_die(self) -> None:
+        """Let time pass until the removed namespaces have died."""
+        for link in self._halves():
+            self._drop_link(link.id)
+
+    def remove(self, item: Object) -> None:
+        """Remove one object, and what goes with it."""
+        require(key_of(item) in self._objects, f"not there: {item}")
+        match item:
+            case Namespace():
+                self._drop_namespace(item.name)
+            case Link():
+                self._drop_link(item.id)
+            case Qdisc():
+                self._drop_qdisc(item)
+            case Address():
+                self._drop(item)
+                link = self._link(item.netns, item.link)
+                if not any(a.interface.version == 4 for a in self._on(link, Address)):
+                    self._drop(*(r for r in self._on(link, Route) if r.destination.version == 4))
+            case Sysctl():
+                raise RefusedError(f"a setting cannot be removed: {item}")
+            case BridgeVlan() | Route():
+                self._drop(item)
+
+    def make(self, item: Object) -> None:
+        """Make one object; some are set by being made again."""
+        match item:
+            case Link():
+                self._require_room(item)
+                if item.parent is not None:
+                    require(item.mtu <= self._link(item.netns, item.parent).mtu, f"MTU: {item}")
+                item = replace(item, up=False, role=None, label="", master=None, link_local=True)
+            case BridgeVlan():
+                self._take_pvid(item)
+            case Address():
+                self._require_room(item)
+                small = self._link(item.netns, item.link).mtu < _LEAST_IPV6_MTU
+                require(item.interface.version == 4 or not small, f"no IPv6 there: {item}")
+            case Route():
+                self._require_room(item)
+                require(self._reaches_gateway(item), f"gateway out of reach: {item}")
+            case Qdisc():
+                self._require_place(item)
+            case Sysctl():
+                require((Namespace, item.netns) in self._objects, f"no namespace: {item}")
+        self._objects[key_of(item)] = item
+
+    def configure(self, link: Link) -> None:
+        """Give an existing link all settings of `link`."""
+        old = self._link(link.netns, link.name)
+        if link.master is not None:
+            require(self._link(link.netns, link.master).kind is Kind.BRIDGE, f"no bridge: {link}")
+        if link.parent is not None:
+            parent = self._link(link.netns, link.parent)
+            require(link.mtu <= parent.mtu and link.up <= parent.up, f"parent: {link}")
+        self._objects[key_of(link)] = link
+        if link.master != old.master:
+            self._drop(*self._on(link, BridgeVlan))
+        if not link.up:
+            self._drop(*self._on(link, Route))
+        if not link.up or link.mtu < _LEAST_IPV6_MTU:
+            self._drop(*(a for a in self._on(link, Address) if a.interface.version == 6))
+            self._drop(*(r for r in self._on(link, Route) if r.destination.version == 6))
+        for sub in self._links(link.netns):
+            if sub.parent == link.name:
+                self.configure(replace(sub, mtu=min(sub.mtu, link.mtu), up=sub.up and link.up))
+
+    def _take_pvid(self, vlan: BridgeVlan) -> None:
+        port = self._link(vlan.netns, vlan.link)
+        require(port.master, f"no bridge: {vlan}")
+        for other in self._on(port, BridgeVlan) if vlan.pvid else ():
+            self._objects[key_of(other)] = replace(other, pvid=False)
+
+    def _require_room(self, item: Link | Address | Route) -> None:
+        require((Namespace, item.netns) in self._objects, f"no namespace: {item}")
+        require(key_of(item) not in self._objects, f"there already: {item}")
+
+    def _require_place(self, qdisc: Qdisc) -> None:
+        there = self._on(self._link(qdisc.netns, qdisc.link), Qdisc)
+        others = [other for other in there if other.id != qdisc.id]
+        for present in there:
+            same = (present.kind, present.handle) == (qdisc.kind, qdisc.handle)
+            require(same or present in others, f"in the place of {qdisc}: {present}")
+        handles = [other.handle for other in others]
+        held = qdisc.parent in (ROOT, INGRESS) or qdisc.parent & _MAJOR in handles
+        require(held and qdisc.handle not in handles, f"no place: {qdisc}")
+
+    def _reaches_gateway(self, route: Route) -> bool:
+        link = self._link(route.netns, route.link or "")
+        return link.up and any(
+            route.via in address.interface.network for address in self._on(link, Address)
+        )
+
+    def _drop_namespace(self, name: str) -> None:
+        for item in list(self._objects.values()):
+            if (item.name if isinstance(item, Namespace) else item.netns) == name:
+                self._drop(item)
+
+    def _drop_link(self, link_id: LinkId) -> None:
+        link = self._objects.get((Link, link_id))
+        if not isinstance(link, Link):
+            return
+        self._drop(*self._on(link, Address), *self._on(link, BridgeVlan))
+        self._drop(*self._on(link, Route), *self._on(link, Qdisc), link)
+        for other in self._links(link.netns):
+            if other.parent == link.name:
+                self._drop_link(other.id)
+            if other.master == link.name:
+                self.configure(replace(other, master=None))
+        if link.peer is not None:
+            self._drop_link(link.peer)
+
+    def _drop_qdisc(self, qdisc: Qdisc) -> None:
+        self._drop(qdisc)
+        for other in self._on(self._link(qdisc.netns, qdisc.link), Qdisc):
+            if other.parent not in (ROOT, INGRESS) and other.parent & _MAJOR == qdisc.handle:
+                self._drop_qdisc(other)
+
+    def _drop(self, *items: Object) -> None:
+        for item in items:
+            del self._objects[key_of(item)]
+
+    def _halves(self) -> list[Link]:
+        ends = {link.id for link in self._links()}
+        return [link for link in self._links() if link.peer is not None and link.peer not in ends]
+
+    def _links(self, netns: str | None = None) -> list[Link]:
+        links = [item for item in self._objects.values() if isinstance(item, Link)]
+        return [link for link in links if netns in (None, link.netns)]
+
+    def _link(self, netns: str, name: str) -> Link:
+        link = self._objects.get((Link, LinkId(netns=netns, name=name)))
+        if not isinstance(link, Link):
+            raise RefusedError(f"no link {netns}.{name}")
+        return link
+
+    def _on(self, link: Link, kind: type[OnLinkT]) -> list[OnLinkT]:
+        items = [item for item in self._objects.values() if isinstance(item, kind)]
+        return [item for item in items if (item.netns, item.link) == (link.netns, link.name)]

@@ -1,0 +1,81 @@
+"""The order of a plan's changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given, settings
+
+from tests.unit.lab_states import desired_states, drifted
+from vnetlab.state.compile import compile_topology
+from vnetlab.state.diff import diff_states
+from vnetlab.state.objects import Kind, Link, Namespace, State
+from vnetlab.state.plan import CONFIGURING, Phase, Plan, order_changes
+from vnetlab.topology.load import load
+
+DEMO = Path(__file__).parents[2] / "topologies" / "two-hypervisors.yaml"
+STATES = desired_states()
+
+
+def plan_of_demo() -> Plan:
+    """What it takes to build the demo from nothing."""
+    desired = compile_topology(load(DEMO))
+    return order_changes(diff_states(desired=desired, observed=State()))
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(desired=STATES, observed=drifted(STATES))
+def test_a_plan_has_every_change_once_and_removals_first(desired: State, observed: State) -> None:
+    """Nothing is forgotten, nothing is done twice, nothing is made before all is removed."""
+    changes = diff_states(desired=desired, observed=observed)
+    plan = order_changes(changes)
+    assert len(plan.changes) == len(changes)
+    assert set(plan.changes) == set(changes)
+    for phase, some in plan.phases:
+        assert all((change.new is None) == (phase < Phase.NAMESPACES) for change in some)
+
+
+def test_phases_are_in_their_order_and_none_is_empty() -> None:
+    """A plan lists the phases that have work, from the first to the last."""
+    phases = [phase for phase, _ in plan_of_demo().phases]
+    assert phases == sorted(set(phases))
+    assert all(changes for _, changes in plan_of_demo().phases)
+
+
+def test_no_change_is_an_empty_plan() -> None:
+    """Without changes there is no phase."""
+    assert order_changes(()) == Plan(phases=())
+
+
+def test_a_new_link_is_made_in_one_phase_and_set_in_a_later_one() -> None:
+    """Each link of a new lab is in two phases, in this order."""
+    where: dict[object, list[Phase]] = {}
+    for phase, changes in plan_of_demo().phases:
+        for change in changes:
+            if isinstance(change.subject, Link):
+                where.setdefault(change.subject.id, []).append(phase)
+    assert where
+    for making, configuring in where.values():
+        assert making not in CONFIGURING
+        assert configuring in CONFIGURING
+        assert making < configuring
+
+
+def test_bridges_come_up_when_all_their_ports_are_there() -> None:
+    """Of the links that are configured, bridges are the last."""
+    configured = dict(plan_of_demo().phases)[Phase.CONFIGURE_LINKS]
+    kinds = [c.subject.kind for c in configured if isinstance(c.subject, Link)]
+    assert kinds == sorted(kinds, key=lambda kind: kind is Kind.BRIDGE)
+    assert Kind.BRIDGE in kinds
+
+
+def test_changes_of_one_namespace_stand_together() -> None:
+    """Within a phase each namespace's changes can be sent in one go; bridges apart."""
+    for phase, changes in plan_of_demo().phases:
+        subjects = [change.subject for change in changes]
+        nodes = [
+            (isinstance(s, Link) and s.kind is Kind.BRIDGE, s.netns)
+            for s in subjects
+            if not isinstance(s, Namespace)
+        ]
+        assert nodes == sorted(nodes), phase
