@@ -126,8 +126,9 @@ def _set_link(draw: st.DrawFn, kernel: ModelKernel) -> None:
         {"role": None, "label": "mine"},
         {"vlan_filtering": not link.vlan_filtering},
         {"master": None},
-        *({"master": name} for name in sorted(bridges) if link.kind is Kind.VETH),
     ]
+    if link.kind is Kind.VETH:
+        settings += [{"master": name} for name in sorted(bridges)]
     kernel.configure(replace(link, **draw(st.sampled_from(settings))))  # type: ignore[arg-type] # by field
 
 

@@ -24,7 +24,7 @@ from pyroute2.netlink.rtnl import (
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
-from pyroute2.netlink.rtnl.tcmsg import tcmsg
+from pyroute2.netlink.rtnl.tcmsg import sched_tbf, tcmsg
 
 from vnetlab.state.objects import (
     Address,
@@ -46,6 +46,11 @@ _NO_PVID = 0
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
 BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED = 2, 4
 RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RTN_UNICAST = 254, 4, 0, 253, 1
+
+_LARGEST_U32 = 0xFFFF_FFFF
+
+sched_tbf.options.nla_map = (*sched_tbf.options.nla_map, ("TCA_TBF_RATE64", "uint64"))
+"""A rate above 34 Gbit/s has an attribute of its own, which pyroute2 0.9 does not list."""
 
 Indexes = Mapping[LinkId, int]
 """The ifindex of every link of a lab; unique in it, so that a veth's end names its peer."""
@@ -237,13 +242,17 @@ def _netem(options: dict[str, int]) -> Any:
 
 
 def _tbf(options: dict[str, int]) -> Any:
+    rate_bytes_s = options["rate_bit_s"] // 8
     parameters = {
-        "rate": options["rate_bit_s"] // 8,
+        "rate": min(rate_bytes_s, _LARGEST_U32),
         "buffer": options["burst_ns"] // TICK_NS,
         "limit": options["limit_bytes"],
         "mtu": 0,
     }
-    return {"attrs": [("TCA_TBF_PARMS", parameters), ("TCA_TBF_RTAB", True)]}
+    attrs = [("TCA_TBF_PARMS", parameters), ("TCA_TBF_RTAB", True)]
+    if rate_bytes_s > _LARGEST_U32:
+        attrs.append(("TCA_TBF_RATE64", rate_bytes_s))
+    return {"attrs": attrs}
 
 
 _QDISC_OPTIONS = {"netem": _netem, "tbf": _tbf}

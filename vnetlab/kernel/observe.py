@@ -237,7 +237,7 @@ def _qdisc_options(reply: Any) -> dict[str, int]:
             return {
                 "burst_ns": parameters["buffer"] * TICK_NS,
                 "limit_bytes": parameters["limit"],
-                "rate_bit_s": parameters["rate"] * 8,
+                "rate_bit_s": (options.get_attr("TCA_TBF_RATE64") or parameters["rate"]) * 8,
             }
         case _:
             return {}

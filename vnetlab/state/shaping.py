@@ -23,6 +23,7 @@ _BUCKET_NS = 1_000_000  # what a NIC may send back to back; two timer ticks of a
 _BUCKET_BYTES = 16 * 1024  # never less than some full-size packets
 _QUEUE_NS = 50_000_000  # a switch port's buffer: what is sent in 50 ms
 _QUEUE_BYTES = 128 * 1024
+_LARGEST_LIMIT_BYTES = 0xFFFF_FFFF
 _NETEM_LIMIT_PACKETS = 100_000  # packets on the way: the link's own queue is tbf's
 
 
@@ -60,7 +61,7 @@ def _tbf(rate_bit_s: int) -> dict[str, int]:
     return {
         "rate_bit_s": rate_bytes_s * 8,
         "burst_ns": _ticks(bucket_ns),
-        "limit_bytes": bucket_bytes + queue_bytes,
+        "limit_bytes": min(bucket_bytes + queue_bytes, _LARGEST_LIMIT_BYTES),
     }
 
 

@@ -1,0 +1,67 @@
+"""Queueing disciplines for rates and delays."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vnetlab.state.objects import LinkId
+from vnetlab.state.shaping import NETEM_HANDLE, ROOT, TBF_HANDLE, TICK_NS, shape
+
+LINK = LinkId(netns="hv1", name="eno1")
+FULL_SIZE = 65536  # bytes of the largest packet that a virtual link is given, GSO and all
+
+
+def test_nothing_asked_is_nothing_made() -> None:
+    """A link without rate and delay keeps the kernel's default."""
+    assert shape(LINK, rate_bit_s=None, delay_ns=0) == ()
+
+
+def test_one_of_them_is_the_root() -> None:
+    """A rate alone and a delay alone both stand at the root."""
+    (rate,) = shape(LINK, rate_bit_s=10**6, delay_ns=0)
+    (delay,) = shape(LINK, rate_bit_s=None, delay_ns=10**6)
+    assert (rate.kind, rate.parent, rate.handle) == ("tbf", ROOT, TBF_HANDLE)
+    assert (delay.kind, delay.parent, delay.handle) == ("netem", ROOT, NETEM_HANDLE)
+
+
+def test_the_rate_stands_below_the_delay() -> None:
+    """The parent comes first, and its handle is the lower one: plans are ordered by it."""
+    delay, rate = shape(LINK, rate_bit_s=10**6, delay_ns=10**6)
+    assert (delay.kind, rate.kind) == ("netem", "tbf")
+    assert rate.parent >> 16 == delay.handle >> 16
+    assert delay.handle < rate.handle
+
+
+@given(delay_ns=st.integers(1, 10 * 10**9))
+def test_a_delay_is_rounded_up_to_ticks(delay_ns: int) -> None:
+    """The kernel can keep it, and it is never shorter than asked for."""
+    (netem,) = shape(LINK, rate_bit_s=None, delay_ns=delay_ns)
+    asked = dict(netem.options)["delay_ns"]
+    assert asked % TICK_NS == 0
+    assert 0 <= asked - delay_ns < TICK_NS
+
+
+RATES = st.integers(8000, 10**13)  # what a topology may say
+LARGEST_U32 = 0xFFFF_FFFF
+
+
+@given(rate_bit_s=RATES)
+def test_a_rate_has_a_bucket_and_a_queue_that_packets_fit(rate_bit_s: int) -> None:
+    """At any rate some full-size packets fit the bucket, and as many bytes more the queue."""
+    (tbf,) = shape(LINK, rate_bit_s=rate_bit_s, delay_ns=0)
+    options = dict(tbf.options)
+    bucket = options["burst_ns"] * options["rate_bit_s"] // 8 // 10**9
+    assert bucket >= 16 * 1024 - 1
+    assert options["limit_bytes"] >= bucket + FULL_SIZE
+
+
+@given(rate_bit_s=RATES)
+def test_a_rate_is_one_that_the_kernel_can_keep(rate_bit_s: int) -> None:
+    """It counts whole bytes per second; bucket and queue fit its 32 bits."""
+    (tbf,) = shape(LINK, rate_bit_s=rate_bit_s, delay_ns=0)
+    options = dict(tbf.options)
+    assert 0 <= rate_bit_s - options["rate_bit_s"] < 8
+    assert options["burst_ns"] % TICK_NS == 0
+    assert options["burst_ns"] // TICK_NS <= LARGEST_U32
+    assert options["limit_bytes"] <= LARGEST_U32
