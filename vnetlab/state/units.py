@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_RATES = (("gbit", 10**9), ("mbit", 10**6), ("kbit", 10**3), ("bit", 1))
+_RATES = (("tbit", 10**12), ("gbit", 10**9), ("mbit", 10**6), ("kbit", 10**3), ("bit", 1))
 _TIMES = (("s", 10**9), ("ms", 10**6), ("us", 10**3), ("ns", 1))
 
 
@@ -18,4 +18,5 @@ def show_time(time_ns: int) -> str:
 
 def _show(value: int, units: tuple[tuple[str, int], ...]) -> str:
     unit, factor = next((u for u in units if abs(value) >= u[1]), units[-1])
-    return f"{value / factor:.4g}{unit}"
+    number = value / factor
+    return f"{number:.4g}{unit}" if number < 1000 else f"{number:.0f}{unit}"
