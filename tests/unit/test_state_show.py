@@ -36,6 +36,7 @@ PORT = Link(
     peer=LinkId(netns="web1", name="eth0"),
     master="vs0",
 )
+NAMED, SHAPED = "vSwitch port hv1.web1.eth0", "tbf on hv1.web1.eth0"
 TBF, NETEM = (
     shape(PORT.id, rate_bit_s=1_500_000, delay_ns=0)[0],
     shape(PORT.id, rate_bit_s=None, delay_ns=200_000)[0],
@@ -84,8 +85,7 @@ def test_an_object_is_named_by_what_and_where_it_is(item: Object, words: str) ->
         (
             None,
             PORT,
-            "+ vSwitch port hv1.web1.eth0: "
-            + "MTU 1500, MAC 02:00:00:00:00:01, bridge vs0, peer web1.eth0",
+            f"+ {NAMED}: MTU 1500, MAC 02:00:00:00:00:01, bridge vs0, peer web1.eth0",
         ),
         (
             replace(PORT, up=False, mtu=1400),
@@ -106,8 +106,7 @@ def test_an_object_is_named_by_what_and_where_it_is(item: Object, words: str) ->
         (
             shape(PORT.id, rate_bit_s=10**9, delay_ns=0)[0],
             shape(PORT.id, rate_bit_s=2 * 10**9, delay_ns=0)[0],
-            "~ tbf on hv1.web1.eth0: "
-            + "queue limit 6375000 bytes -> 12750000 bytes, rate 1gbit -> 2gbit",
+            f"~ {SHAPED}: queue limit 6375000 bytes -> 12750000 bytes, rate 1gbit -> 2gbit",
         ),
         (
             Namespace(name="a", role=None, lo_up=False),
