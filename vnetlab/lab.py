@@ -26,6 +26,7 @@ from vnetlab.state.objects import Object, State
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.show import describe, describe_change
 from vnetlab.state.status import Status, node_statuses
+from vnetlab.topology.hosts import hosts_text
 from vnetlab.topology.store import dump, parse
 from vnetlab.topology.topology import Topology
 from vnetlab.topology.wording import did_you_mean
@@ -68,6 +69,7 @@ def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: 
         try:
             lab.create()
             _write_atomically(lab.topology, dump(topology))
+            _write_in_place(lab.hosts, hosts_text(topology))
             with Nodes(lab) as nodes:
                 return _converge(desired, nodes)
         except BaseException:
@@ -247,6 +249,16 @@ def _write_atomically(path: Path, text: str) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(text)
     fresh.replace(path)
+
+
+def _write_in_place(path: Path, text: str) -> None:
+    """Change the file itself, not what its path leads to: what runs on a node has it mounted."""
+    if not path.exists() or path.read_text() != text:
+        path.touch()
+        path.chmod(0o644)  # for every user, whatever the umask
+        with path.open("r+") as file:
+            file.write(text)
+            file.truncate()
 
 
 def _remove(lab: LabDir) -> None:

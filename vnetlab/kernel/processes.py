@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from vnetlab.errors import UsageError
 from vnetlab.kernel import namespaces, syscalls
+from vnetlab.kernel.etc_hosts import show_as_etc_hosts
 from vnetlab.kernel.labdir import LabDir, list_labs
 
 _PATIENCE_S = 2.0
@@ -23,13 +24,16 @@ _SYS = Path("/sys")
 def become(lab: LabDir, node: str, command: Sequence[str]) -> NoReturn:
     """Turn this process into `command` on `node`; it does not return.
 
-    The command has the node's network, its /sys, and the node's name as its host name. It holds
-    no other namespace of any lab: those must be able to end without it. Raises UsageError if
-    there is no such command.
+    The command has the node's network, its /sys, the node's name as its host name, and the lab's
+    names in /etc/hosts (not where `up` was killed before it wrote them). It holds no other
+    namespace of any lab: those must be able to end without it. Raises UsageError if there is no
+    such command.
     """
     namespaces.enter(lab.namespace(node))
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
     syscalls.mount("none", Path("/"), None, syscalls.MS_SLAVE | syscalls.MS_REC)
+    if lab.hosts.exists():
+        show_as_etc_hosts(lab.hosts)
     for name in list_labs(lab.path.parent):
         with suppress(OSError):
             syscalls.umount(LabDir(lab.path.parent, name).live, syscalls.MNT_DETACH)
