@@ -41,13 +41,26 @@ def render_up(topology: Topology, done: Plan, *, seconds: float) -> str:
     if not done.changes:
         return f"{topology.name} is up already: nothing to change"
     if _is_new(topology, done):
-        return f"{topology.name} is up: {_parts(topology)} in {seconds:.2f} s"
+        return f"{topology.name} is up: {count_nodes(topology)} in {seconds:.2f} s"
     lines = [f"{topology.name} is up, changed in {seconds:.2f} s:"]
     changes = list(_lines(done))
     lines += (f"  {change}" for change in changes[:_SHOWN])
     if len(changes) > _SHOWN:
         lines.append(f"  ... and {len(changes) - _SHOWN} more")
     return "\n".join(lines)
+
+
+def count_nodes(topology: Topology) -> str:
+    """How many nodes of each kind there are: `2 hypervisors, 4 VMs`."""
+    counts = (
+        ("physical switch", "physical switches", len(topology.physical_switches)),
+        ("hypervisor", "hypervisors", len(topology.hypervisors)),
+        ("VM", "VMs", len(topology.vms)),
+        ("router", "routers", len(topology.routers)),
+    )
+    return ", ".join(
+        f"{count} {one if count == 1 else many}" for one, many, count in counts if count
+    )
 
 
 def _is_new(topology: Topology, done: Plan) -> bool:
@@ -62,15 +75,3 @@ def _count(plan: Plan) -> str:
     removed = sum(change.new is None for change in plan.changes)
     changed = len(plan.changes) - added - removed
     return f"{added} to add, {changed} to change, {removed} to remove"
-
-
-def _parts(topology: Topology) -> str:
-    counts = (
-        ("physical switch", "physical switches", len(topology.physical_switches)),
-        ("hypervisor", "hypervisors", len(topology.hypervisors)),
-        ("VM", "VMs", len(topology.vms)),
-        ("router", "routers", len(topology.routers)),
-    )
-    return ", ".join(
-        f"{count} {one if count == 1 else many}" for one, many, count in counts if count
-    )
