@@ -5,30 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.kernel.conftest import Bench
-from tests.kernel.topologies import FLAT, ROUTED
+from tests.kernel.topologies import FLAT, GATEWAY, ROUTED, TWO_VSWITCHES
 
-TWO_VSWITCHES = """\
-networks:
-  lan: {vlan: 10, ipv4: 10.0.0.0/24}
-physical_switches: {tor1: }
-hypervisors:
-  hv1:
-    pnics: {eno1: {to: tor1}, eno2: {to: tor1}}
-    vswitches: {vs0: {pnics: [eno1]}, vs1: {pnics: [eno2]}}
-vms:
-  a: {on: hv1, nics: [{network: lan, vswitch: vs0}]}
-"""
-GATEWAY = """\
-networks:
-  lan: {ipv4: 10.0.0.0/24, ipv6: "fd00::/64"}
-physical_switches: {tor1: }
-hypervisors:
-  hv1: {pnics: {eno1: {to: tor1}}}
-vms:
-  a: {nics: [{network: lan, ipv4: 10.0.0.5}]}
-routers:
-  gw: {to: tor1, networks: [lan]}
-"""
 VLANS = pytest.mark.needs("bridge-vlan-filtering")
 ROUTER = pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem")
 NETEM = pytest.mark.needs("netem")

@@ -29,3 +29,29 @@ routers:
   gw: {to: tor1, networks: [web, db]}
 """
 """Two VLANs over shaped trunks, and a router on a stick between them."""
+
+TWO_VSWITCHES = """\
+networks:
+  lan: {vlan: 10, ipv4: 10.0.0.0/24}
+physical_switches: {tor1: }
+hypervisors:
+  hv1:
+    pnics: {eno1: {to: tor1}, eno2: {to: tor1}}
+    vswitches: {vs0: {pnics: [eno1]}, vs1: {pnics: [eno2]}}
+vms:
+  a: {on: hv1, nics: [{network: lan, vswitch: vs0}]}
+"""
+"""A hypervisor with two vSwitches, each with an uplink of its own."""
+
+GATEWAY = """\
+networks:
+  lan: {ipv4: 10.0.0.0/24, ipv6: "fd00::/64"}
+physical_switches: {tor1: }
+hypervisors:
+  hv1: {pnics: {eno1: {to: tor1}}}
+vms:
+  a: {nics: [{network: lan, ipv4: 10.0.0.5}]}
+routers:
+  gw: {to: tor1, networks: [lan]}
+"""
+"""A router in a network without a VLAN."""

@@ -16,9 +16,11 @@ from vnetlab.cli import (
     ls,
     plan,
     probe,
+    schema,
     shell,
     status,
     up,
+    validate,
 )
 from vnetlab.errors import TopologyError, VnetlabError
 
@@ -87,6 +89,6 @@ def vnetlab(
     """
 
 
-for verb in (up, plan, down, ls, status, probe, exec_, shell, doctor):
+for verb in (up, plan, down, ls, status, probe, exec_, shell, validate, schema, doctor):
     verb.register(app)
 app.add_typer(kernel.app, name="kernel")

@@ -4,69 +4,31 @@ These are the words of the file and nothing else: defaults are filled in by `def
 what refers to what is checked by `check_*.py`. The descriptions make the reference page.
 """
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from vnetlab.topology.quantities import parse_delay, parse_rate
-from vnetlab.topology.topology import Address
-from vnetlab.topology.values import (
-    parse_address,
-    parse_ipv4_address,
-    parse_ipv4_prefix,
-    parse_ipv6_address,
-    parse_ipv6_prefix,
-    parse_mac,
-    parse_mtu,
-    parse_text,
-    parse_vlan,
+from vnetlab.topology.forms import (
+    Address4,
+    Address6,
+    Delay,
+    Gateways,
+    Mac,
+    Mtu,
+    Prefix4,
+    Prefix6,
+    Rate,
+    Section,
+    ShortForm,
+    Text,
+    Vlan,
 )
-
-PartT = TypeVar("PartT", bound="Part")
 
 
 class Part(BaseModel):
     """A mapping of the file. A key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _empty_if_null(value: object) -> object:
-    return {} if value is None else value
-
-
-def _list_if_single(value: object) -> object:
-    return value if value is None or isinstance(value, list) else [value]
-
-
-def _with_key(key: str) -> BeforeValidator:
-    """The short form of a mapping: its most used value alone, that of `key`."""
-
-    def expand(value: object) -> object:
-        return {key: value} if isinstance(value, str) else _empty_if_null(value)
-
-    return BeforeValidator(expand, json_schema_input_type=str | dict[str, object] | None)
-
-
-_Empty = BeforeValidator(_empty_if_null)
-Section = Annotated[dict[str, Annotated[PartT, _Empty]], _Empty]
-
-Text = Annotated[str, BeforeValidator(parse_text, json_schema_input_type=str)]
-Vlan = Annotated[int, BeforeValidator(parse_vlan, json_schema_input_type=int)]
-Mtu = Annotated[int, BeforeValidator(parse_mtu, json_schema_input_type=int)]
-Rate = Annotated[int, BeforeValidator(parse_rate, json_schema_input_type=int | str)]
-Delay = Annotated[int, BeforeValidator(parse_delay, json_schema_input_type=int | str)]
-Mac = Annotated[str, BeforeValidator(parse_mac, json_schema_input_type=str)]
-Prefix4 = Annotated[IPv4Network, BeforeValidator(parse_ipv4_prefix, json_schema_input_type=str)]
-Prefix6 = Annotated[IPv6Network, BeforeValidator(parse_ipv6_prefix, json_schema_input_type=str)]
-Address4 = Annotated[IPv4Address, BeforeValidator(parse_ipv4_address, json_schema_input_type=str)]
-Address6 = Annotated[IPv6Address, BeforeValidator(parse_ipv6_address, json_schema_input_type=str)]
-Gateway = Annotated[Address, BeforeValidator(parse_address, json_schema_input_type=str)]
-Gateways = Annotated[
-    tuple[Gateway, ...],
-    BeforeValidator(_list_if_single, json_schema_input_type=str | list[str]),
-]
 
 
 class Network(Part):
@@ -128,7 +90,7 @@ class VSwitch(Part):
 class Hypervisor(Part):
     """A hypervisor: virtual switches for its VMs, and pNICs to the physical network."""
 
-    pnics: Section[Annotated[Pnic, _with_key("to")]] | None = Field(
+    pnics: Section[Annotated[Pnic, ShortForm("to")]] | None = Field(
         default=None,
         description="Its pNICs by name. Default: one, `eno1`, where there is a physical switch.",
     )
@@ -154,7 +116,7 @@ class Vm(Part):
     """A virtual machine."""
 
     on: Text | None = Field(default=None, description="Hypervisor. Default: the only one.")
-    nics: tuple[Annotated[Nic, _with_key("network")], ...] | None = Field(
+    nics: tuple[Annotated[Nic, ShortForm("network")], ...] | None = Field(
         default=None, description="Its vNICs: eth0, eth1... Default: one in the only network."
     )
 

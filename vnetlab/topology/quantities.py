@@ -11,12 +11,12 @@ _QUANTITY = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([a-z/]*)", re.ASCII)
 
 _BIT_S = {"bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "tbit": 10**12}
 _RATE = "a rate such as 1gbit, 100mbit, 64kbit or 1.5mbit"
-_SLOWEST_BIT_S, _FASTEST_BIT_S = 8000, 10 * 10**12
+SLOWEST_BIT_S, FASTEST_BIT_S = 8000, 10 * 10**12
 """tc's bucket holds what is sent in 4.3 s at most: slower, and full-size packets fit into none."""
 
 _NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _DELAY = "a delay such as 200us, 1.5ms or 2s"
-_LONGEST_NS = 100 * 10**9
+LONGEST_DELAY_NS = 100 * 10**9
 """tc keeps delays in 32 bits of 64 ns: 274 s."""
 
 
@@ -30,7 +30,7 @@ def parse_rate(value: object) -> int:
         bits = f"{number:f}{unit[0] if unit[0] in 'kmgt' else ''}bit"
         raise got(value, _RATE, fix=f"write '{bits}' if you mean bits")
     rate_bit_s = int(number * _factor(value, unit or "bit", _BIT_S, _RATE))
-    if not _SLOWEST_BIT_S <= rate_bit_s <= _FASTEST_BIT_S:
+    if not SLOWEST_BIT_S <= rate_bit_s <= FASTEST_BIT_S:
         raise got(value, "a rate from 8kbit to 10tbit")
     return rate_bit_s
 
@@ -41,7 +41,7 @@ def parse_delay(value: object) -> int:
     if not unit and number:
         raise got(value, _DELAY, fix=f"add a unit: '{number:f}us' or '{number:f}ms'")
     delay_ns = int(number * _factor(value, unit or "ns", _NS, _DELAY))
-    if delay_ns > _LONGEST_NS:
+    if delay_ns > LONGEST_DELAY_NS:
         raise got(value, "a delay of 100s at most")
     return delay_ns
 

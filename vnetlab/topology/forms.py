@@ -1,0 +1,155 @@
+"""How the values of a topology file may be written: short and long forms, text, quantities (pure).
+
+Each is a type for a field of the model: pydantic reads it with the parser of ours that it names,
+and describes it in the JSON Schema as it says here. A pattern lets pass whatever the parser does.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, WithJsonSchema
+from pydantic_core import core_schema
+
+from vnetlab.topology.names import LONGEST_NAME
+from vnetlab.topology.quantities import FASTEST_BIT_S, SLOWEST_BIT_S, parse_delay, parse_rate
+from vnetlab.topology.topology import Address
+from vnetlab.topology.values import (
+    HIGHEST_MTU,
+    HIGHEST_VLAN,
+    LOWEST_MTU,
+    LOWEST_VLAN,
+    parse_address,
+    parse_ipv4_address,
+    parse_ipv4_prefix,
+    parse_ipv6_address,
+    parse_ipv6_prefix,
+    parse_mac,
+    parse_mtu,
+    parse_text,
+    parse_vlan,
+)
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
+
+PartT = TypeVar("PartT", bound=BaseModel)
+
+_NULL: JsonSchemaValue = {"type": "null"}
+_NAME: JsonSchemaValue = {
+    "title": "name",
+    "description": "Lower-case letters, digits and `-`, which does not come first.",
+    "type": "string",
+    "pattern": "^[a-z0-9][a-z0-9-]*$",
+    "maxLength": LONGEST_NAME,
+}
+_NUMBER = r"[0-9]{1,20}(\.[0-9]{1,20})?"
+_IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
+_IPV6 = "[0-9a-fA-F]*:[0-9a-fA-F:.]*"
+_BYTE, _EVEN_BYTE = "[0-9a-fA-F]{2}", "[0-9a-fA-F][02468aceACE]"
+
+
+class _Or:
+    """Says in the JSON Schema that a value may also be written in another form."""
+
+    def __init__(self, form: JsonSchemaValue) -> None:
+        self._form = form
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        forms = schema.get("anyOf", [schema])
+        return {"anyOf": forms if self._form in forms else [*forms, self._form]}
+
+
+class _Named:
+    """Says in the JSON Schema that the keys of a mapping are names."""
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(core) | {"propertyNames": _NAME}
+
+
+class ShortForm:
+    """The short form of a mapping: its most used value alone, that of `key`."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._expand, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [_NAME, handler(core), _NULL]}
+
+    def _expand(self, value: object) -> object:
+        return {self._key: value} if isinstance(value, str) else _empty_if_null(value)
+
+
+def _empty_if_null(value: object) -> object:
+    return {} if value is None else value
+
+
+def _list_if_single(value: object) -> object:
+    return value if value is None or isinstance(value, list) else [value]
+
+
+def _text(title: str, pattern: str, *examples: str) -> JsonSchemaValue:
+    return {"title": title, "type": "string", "pattern": f"^({pattern})$", "examples": [*examples]}
+
+
+def _number(title: str, lowest: int, highest: int, *examples: int) -> JsonSchemaValue:
+    limits = {"minimum": lowest, "maximum": highest}
+    return {"title": title, "type": "integer", **limits, "examples": [*examples]}
+
+
+_RATE = {
+    "anyOf": [
+        _text("rate", rf"{_NUMBER} ?([kKmMgGtT]?[bB][iI][tT])?", "1gbit", "1.5mbit", "64kbit"),
+        _number("bit/s", SLOWEST_BIT_S, FASTEST_BIT_S),
+    ]
+}
+_DELAY = {
+    "anyOf": [
+        _text("delay", rf"{_NUMBER} ?[nNuUmM]?[sS]|0+(\.0+)? ?", "200us", "1.5ms", "2s"),
+        {"const": 0},
+    ]
+}
+_VLAN = _number("VLAN id", LOWEST_VLAN, HIGHEST_VLAN, 10)
+_MTU = _number("bytes", LOWEST_MTU, HIGHEST_MTU, 1500, 9000)
+_MAC = _text(
+    "MAC address",
+    f"{_EVEN_BYTE}((:{_BYTE}){{5}}|(-{_BYTE}){{5}})",
+    "02:00:00:00:00:01",
+)
+_PREFIX4 = _text("IPv4 prefix", rf"{_IPV4}/[0-9.]{{1,15}}", "10.0.0.0/24")
+_PREFIX6 = _text("IPv6 prefix", rf"{_IPV6}/[0-9]{{1,3}}", "fd00::/64")
+_ADDRESS4 = _text("IPv4 address", _IPV4, "10.0.0.5")
+_ADDRESS6 = _text("IPv6 address", _IPV6, "fd00::5")
+_ADDRESS = _text("address", f"{_IPV4}|{_IPV6}", "10.0.0.1", "fd00::1")
+
+Text = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_NAME)]
+Vlan = Annotated[int, BeforeValidator(parse_vlan), WithJsonSchema(_VLAN)]
+Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema(_MTU)]
+Rate = Annotated[int, BeforeValidator(parse_rate), WithJsonSchema(_RATE)]
+Delay = Annotated[int, BeforeValidator(parse_delay), WithJsonSchema(_DELAY)]
+Mac = Annotated[str, BeforeValidator(parse_mac), WithJsonSchema(_MAC)]
+Prefix4 = Annotated[IPv4Network, BeforeValidator(parse_ipv4_prefix), WithJsonSchema(_PREFIX4)]
+Prefix6 = Annotated[IPv6Network, BeforeValidator(parse_ipv6_prefix), WithJsonSchema(_PREFIX6)]
+Address4 = Annotated[IPv4Address, BeforeValidator(parse_ipv4_address), WithJsonSchema(_ADDRESS4)]
+Address6 = Annotated[IPv6Address, BeforeValidator(parse_ipv6_address), WithJsonSchema(_ADDRESS6)]
+Gateway = Annotated[Address, BeforeValidator(parse_address), WithJsonSchema(_ADDRESS)]
+Gateways = Annotated[tuple[Gateway, ...], BeforeValidator(_list_if_single), _Or(_ADDRESS)]
+
+_Empty = BeforeValidator(_empty_if_null)
+Section = Annotated[dict[str, Annotated[PartT, _Empty, _Or(_NULL)]], _Empty, _Named(), _Or(_NULL)]
+"""Objects by name. Nothing (`hv1:`) is one that has all the defaults."""
