@@ -41,12 +41,13 @@ PartT = TypeVar("PartT", bound=BaseModel)
 _NULL: JsonSchemaValue = {"type": "null"}
 _NAME: JsonSchemaValue = {
     "title": "name",
-    "description": "Lower-case letters, digits and `-`, which does not come first.",
+    "description": "Of `a` to `z`, digits and `-`, which does not come first.",
+    "examples": ["web1"],
     "type": "string",
     "pattern": "^[a-z0-9][a-z0-9-]*$",
     "maxLength": LONGEST_NAME,
 }
-_NUMBER = r"[0-9]{1,20}(\.[0-9]{1,20})?"
+_DECIMAL = r"[0-9]{1,20}(\.[0-9]{1,20})?"
 _IPV4 = r"[0-9]{1,3}(\.[0-9]{1,3}){3}"
 _IPV6 = "[0-9a-fA-F]*:[0-9a-fA-F:.]*"
 _BYTE, _EVEN_BYTE = "[0-9a-fA-F]{2}", "[0-9a-fA-F][02468aceACE]"
@@ -103,45 +104,54 @@ def _list_if_single(value: object) -> object:
     return value if value is None or isinstance(value, list) else [value]
 
 
-def _text(title: str, pattern: str, *examples: str) -> JsonSchemaValue:
-    return {"title": title, "type": "string", "pattern": f"^({pattern})$", "examples": [*examples]}
+def _text(title: str, meaning: str, pattern: str, *examples: str) -> JsonSchemaValue:
+    told = {"title": title, "description": meaning, "examples": [*examples]}
+    return {**told, "type": "string", "pattern": f"^({pattern})$"}
 
 
-def _number(title: str, lowest: int, highest: int, *examples: int) -> JsonSchemaValue:
-    limits = {"minimum": lowest, "maximum": highest}
-    return {"title": title, "type": "integer", **limits, "examples": [*examples]}
+def _number(title: str, meaning: str, limits: tuple[int, int], *examples: int) -> JsonSchemaValue:
+    told = {"title": title, "description": meaning, "examples": [*examples]}
+    return {**told, "type": "integer", "minimum": limits[0], "maximum": limits[1]}
 
 
-_RATE = {
-    "anyOf": [
-        _text("rate", rf"{_NUMBER} ?([kKmMgGtT]?[bB][iI][tT])?", "1gbit", "1.5mbit", "64kbit"),
-        _number("bit/s", SLOWEST_BIT_S, FASTEST_BIT_S),
-    ]
-}
-_DELAY = {
-    "anyOf": [
-        _text("delay", rf"{_NUMBER} ?[nNuUmM]?[sS]|0+(\.0+)? ?", "200us", "1.5ms", "2s"),
-        {"const": 0},
-    ]
-}
-_VLAN = _number("VLAN id", LOWEST_VLAN, HIGHEST_VLAN, 10)
-_MTU = _number("bytes", LOWEST_MTU, HIGHEST_MTU, 1500, 9000)
+_VLAN = _number(
+    "VLAN id", "0 and 4095 are reserved by IEEE 802.1Q.", (LOWEST_VLAN, HIGHEST_VLAN), 10
+)
+_MTU = _number(
+    "bytes", "The largest IP packet; from 1280 with IPv6.", (LOWEST_MTU, HIGHEST_MTU), 1500, 9000
+)
+_RATE = _text(
+    "rate",
+    "A number of `bit`, `kbit`, `mbit`, `gbit` or `tbit` a second, each 1000 of the one before.",
+    rf"{_DECIMAL} ?([kKmMgGtT]?[bB][iI][tT])?",
+    *("1gbit", "1.5mbit", "64kbit"),
+)
+_BIT_S = _number("bit/s", "A rate without a unit.", (SLOWEST_BIT_S, FASTEST_BIT_S), 64000)
+_DELAY = _text(
+    "delay",
+    "A number of `ns`, `us`, `ms` or `s`, up to 1000s.",
+    rf"{_DECIMAL} ?[nNuUmM]?[sS]|0+(\.0+)? ?",
+    *("200us", "1.5ms", "2s"),
+)
 _MAC = _text(
     "MAC address",
+    "Unicast: the first byte is even. With colons or dashes.",
     f"{_EVEN_BYTE}((:{_BYTE}){{5}}|(-{_BYTE}){{5}})",
     "02:00:00:00:00:01",
 )
-_PREFIX4 = _text("IPv4 prefix", rf"{_IPV4}/[0-9.]{{1,15}}", "10.0.0.0/24")
-_PREFIX6 = _text("IPv6 prefix", rf"{_IPV6}/[0-9]{{1,3}}", "fd00::/64")
-_ADDRESS4 = _text("IPv4 address", _IPV4, "10.0.0.5")
-_ADDRESS6 = _text("IPv6 address", _IPV6, "fd00::5")
-_ADDRESS = _text("address", f"{_IPV4}|{_IPV6}", "10.0.0.1", "fd00::1")
+_PREFIX4 = _text("IPv4 prefix", "Without host bits.", rf"{_IPV4}/[0-9.]{{1,15}}", "10.0.0.0/24")
+_PREFIX6 = _text("IPv6 prefix", "Without host bits.", rf"{_IPV6}/[0-9]{{1,3}}", "fd00::/64")
+_ADDRESS4 = _text("IPv4 address", "Without a prefix length.", _IPV4, "10.0.0.5")
+_ADDRESS6 = _text("IPv6 address", "Without a prefix length or zone.", _IPV6, "fd00::5")
+_ADDRESS = _text("address", "IPv4 or IPv6.", f"{_IPV4}|{_IPV6}", "10.0.0.1", "fd00::1")
 
 Text = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_NAME)]
 Vlan = Annotated[int, BeforeValidator(parse_vlan), WithJsonSchema(_VLAN)]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema(_MTU)]
-Rate = Annotated[int, BeforeValidator(parse_rate), WithJsonSchema(_RATE)]
-Delay = Annotated[int, BeforeValidator(parse_delay), WithJsonSchema(_DELAY)]
+Rate = Annotated[int, BeforeValidator(parse_rate), WithJsonSchema({"anyOf": [_RATE, _BIT_S]})]
+Delay = Annotated[
+    int, BeforeValidator(parse_delay), WithJsonSchema({"anyOf": [_DELAY, {"const": 0}]})
+]
 Mac = Annotated[str, BeforeValidator(parse_mac), WithJsonSchema(_MAC)]
 Prefix4 = Annotated[IPv4Network, BeforeValidator(parse_ipv4_prefix), WithJsonSchema(_PREFIX4)]
 Prefix6 = Annotated[IPv6Network, BeforeValidator(parse_ipv6_prefix), WithJsonSchema(_PREFIX6)]

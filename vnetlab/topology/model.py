@@ -34,6 +34,8 @@ class Part(BaseModel):
 class Network(Part):
     """A network (layer-2 segment) that VMs and routers attach to, and its addresses."""
 
+    model_config = ConfigDict(title="network")
+
     vlan: Vlan | None = Field(
         default=None,
         description="VLAN id, 1-4094. Default: 1; no VLANs at all where no network has one.",
@@ -57,9 +59,13 @@ class Network(Part):
 class PhysicalSwitch(Part):
     """A physical switch. Its ports are made from what is connected to it."""
 
+    model_config = ConfigDict(title="physical switch")
+
 
 class Pnic(Part):
     """A physical NIC of a hypervisor: the uplink to a physical switch. Short form: its `to`."""
+
+    model_config = ConfigDict(title="pNIC")
 
     to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
     rate: Rate | None = Field(
@@ -80,6 +86,8 @@ class Pnic(Part):
 class VSwitch(Part):
     """A virtual switch of a hypervisor."""
 
+    model_config = ConfigDict(title="vSwitch")
+
     pnics: tuple[Text, ...] | None = Field(
         default=None,
         description="The pNICs that are its uplinks. Default: all that no other vSwitch names, "
@@ -89,6 +97,8 @@ class VSwitch(Part):
 
 class Hypervisor(Part):
     """A hypervisor: virtual switches for its VMs, and pNICs to the physical network."""
+
+    model_config = ConfigDict(title="hypervisor")
 
     pnics: Section[Annotated[Pnic, ShortForm("to")]] | None = Field(
         default=None,
@@ -102,10 +112,14 @@ class Hypervisor(Part):
 class Nic(Part):
     """A virtual NIC of a VM. Short form: its `network`."""
 
+    model_config = ConfigDict(title="vNIC")
+
     network: Text | None = Field(default=None, description="Network. Default: the only one.")
     ipv4: Address4 | None = Field(default=None, description="IPv4 address. Default: assigned.")
     ipv6: Address6 | None = Field(default=None, description="IPv6 address. Default: assigned.")
-    mac: Mac | None = Field(default=None, description="MAC address. Default: assigned, 02:...")
+    mac: Mac | None = Field(
+        default=None, description="MAC address. Default: assigned, and begins with 02."
+    )
     vswitch: Text | None = Field(
         default=None,
         description="vSwitch of the hypervisor that it is connected to. Default: the only one.",
@@ -114,6 +128,8 @@ class Nic(Part):
 
 class Vm(Part):
     """A virtual machine."""
+
+    model_config = ConfigDict(title="VM")
 
     on: Text | None = Field(default=None, description="Hypervisor. Default: the only one.")
     nics: tuple[Annotated[Nic, ShortForm("network")], ...] | None = Field(
@@ -127,6 +143,8 @@ class Router(Part):
     It takes the gateway address of each of its networks; in a network whose gateway is another
     router already, it gets an assigned address.
     """
+
+    model_config = ConfigDict(title="router")
 
     to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
     networks: tuple[Text, ...] | None = Field(

@@ -1,0 +1,180 @@
+"""docs/topology.md: the reference page of the topology language, made from its schema.
+
+`python -m vnetlab.topology.reference` writes it anew (scripts/fix does), and a test compares them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vnetlab.topology.schema import json_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE = Path(__file__).parents[2] / "docs" / "topology.md"
+
+EXAMPLES = {
+    "network": """\
+networks:
+  web: {vlan: 10, ipv4: 10.10.0.0/24, ipv6: "fd00:10::/64", mtu: 9000}
+  db: {vlan: 20, gateway: 10.0.20.254}
+routers: {gw: }
+""",
+    "physical switch": """\
+physical_switches: {tor1: , tor2: }
+hypervisors: {hv1: {pnics: {eno1: tor1}}, hv2: {pnics: {eno1: tor2}}}
+""",
+    "hypervisor": """\
+hypervisors:
+  hv1:                                    # all defaults: eno1 to the only switch, vs0
+  hv2: {pnics: {eno1: {rate: 10gbit}}}
+  hv3: {pnics: {}}                        # no uplink
+""",
+    "pNIC": """\
+physical_switches: {tor1: , tor2: }
+hypervisors:
+  hv1:
+    pnics:
+      eno1: tor1                          # the same as {to: tor1}
+      eno2: {to: tor2, rate: 1gbit, delay: 200us}
+    vswitches: {vs0: {pnics: [eno1]}, vs1: {pnics: [eno2]}}
+""",
+    "vSwitch": """\
+hypervisors:
+  hv1:
+    pnics: {eno1: , eno2: }
+    vswitches:
+      vs0: {pnics: [eno1]}
+      storage: {pnics: [eno2]}
+      internal: {pnics: []}
+""",
+    "VM": """\
+networks: {web: {vlan: 10}, storage: {vlan: 30}}
+hypervisors: {hv1: , hv2: }
+vms:
+  web1: {on: hv1, nics: [web]}
+  db1: {on: hv2, nics: [web, storage]}    # db1, and db1.storage
+""",
+    "vNIC": """\
+networks: {lan: {ipv4: 10.0.0.0/24}}
+vms:
+  a: {nics: [lan]}                        # the same as {network: lan}
+  b: {nics: [{ipv4: 10.0.0.5, mac: "02:00:00:00:00:05"}]}
+""",
+    "router": """\
+networks: {web: {vlan: 10}, db: {vlan: 20}, lab: {vlan: 30}}
+routers:
+  gw: {networks: [web, db]}
+""",
+}
+"""A file for each kind of object, whole, by the title that the kind has in the schema."""
+
+_INTRODUCTION = """\
+<!-- Made from the model by 'python -m vnetlab.topology.reference'; scripts/fix runs it. -->
+
+# Topology files
+
+A topology file is YAML. Every key may be left out, and so may a value: `hv1:` is a hypervisor with
+all the defaults. What is needed and not there is made, and what cannot be guessed is asked for.
+
+- Nodes (VMs, routers, hypervisors, physical switches) have names of their own: none has another's.
+- A file with `{{`, `{%` or `{#` in it is a Jinja2 template; its variables come from `--set
+  NAME=VALUE` and `--vars FILE`.
+- Numbers, `true` and `null` are YAML 1.2's: `no` and `10:30` are text, `010` is ten. A key twice is
+  an error.
+- `vnetlab schema` prints all this for editors, `vnetlab validate FILE` says what is wrong in a
+  file, and `vnetlab new FILE` writes one to begin with.
+"""
+_KEYS = "\n| key | value | default | meaning |\n|---|---|---|---|"
+_VALUES = "\n## Values\n\n| value | meaning | examples |\n|---|---|---|"
+
+
+def render_reference() -> str:
+    """The page, in Markdown."""
+    schema = json_schema()
+    lines = [_INTRODUCTION, "## The whole file", *_keys(schema)]
+    for part in _parts(schema, schema):
+        title = part["title"]
+        lines += [f"\n## {title[0].upper()}{title[1:]}" if title.islower() else f"\n## {title}"]
+        lines += ["", part["description"], *_keys(part)]
+        lines += ["\n```yaml", EXAMPLES[title].rstrip(), "```"]
+    lines += _values(schema)
+    text = "\n".join(lines) + "\n"
+    for name, part in schema["$defs"].items():
+        text = text.replace(f"`#/$defs/{name}`", _link(part["title"]))
+    return text
+
+
+def _link(title: str) -> str:
+    return f"[{title}](#{title.lower().replace(' ', '-')})"
+
+
+def _parts(within: Any, whole: Any) -> Iterator[Any]:
+    """The kinds of objects in the order in which keys lead to them."""
+    for described in within["properties"].values():
+        for reference in _references(described):
+            part = whole["$defs"][reference]
+            yield part
+            yield from _parts(part, whole)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"].rpartition("/")[2]
+        for inner in schema.values():
+            yield from _references(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from _references(inner)
+
+
+def _keys(part: Any) -> Iterator[str]:
+    if part["properties"]:
+        yield _KEYS
+    for key, described in part["properties"].items():
+        text, _, default = described["description"].partition(" Default: ")
+        shown = default.removesuffix(".") or str(described.get("default", "none"))
+        yield f"| `{key}` | {_word(described)} | {shown} | {text} |"
+
+
+def _word(schema: Any) -> str:
+    """What a value is: `name`, `list: VLAN id`, `vNIC by name`."""
+    if "$ref" in schema:
+        return f"`{schema['$ref']}`"
+    if "anyOf" in schema:
+        words = [_word(form) for form in schema["anyOf"] if form.get("type") != "null"]
+        return " or ".join(dict.fromkeys(words))
+    if schema.get("type") == "object":
+        return f"{_word(schema['additionalProperties'])}, by name"
+    if schema.get("type") == "array":
+        return f"list: {_word(schema['items'])}"
+    return str(schema.get("title", schema.get("const")))
+
+
+def _values(schema: Any) -> Iterator[str]:
+    """The kinds of single values, in the order in which keys need them."""
+    yield _VALUES
+    kinds = {kind["title"]: kind for kind in _find_titled(schema)}
+    for title, kind in kinds.items():
+        examples = ", ".join(f"`{example}`" for example in kind["examples"])
+        limits = f"{kind['minimum']}-{kind['maximum']}. " if "minimum" in kind else ""
+        yield f"| {title} | {limits}{kind['description']} | {examples} |"
+
+
+def _find_titled(schema: Any) -> Iterator[Any]:
+    """Every description of a single value that has a title, wherever it stands."""
+    if isinstance(schema, list):
+        for inner in schema:
+            yield from _find_titled(inner)
+    elif isinstance(schema, dict):
+        if "title" in schema and schema.get("type") in ("string", "integer"):
+            yield schema
+        for inner in schema.values():
+            yield from _find_titled(inner)
+
+
+if __name__ == "__main__":
+    FILE.write_text(render_reference(), encoding="utf-8")
