@@ -14,6 +14,7 @@ from vnetlab.cli import (
     exec_,
     kernel,
     ls,
+    new,
     plan,
     probe,
     schema,
@@ -89,6 +90,6 @@ def vnetlab(
     """
 
 
-for verb in (up, plan, down, ls, status, probe, exec_, shell, validate, schema, doctor):
+for verb in (up, plan, down, ls, status, probe, exec_, shell, new, validate, schema, doctor):
     verb.register(app)
 app.add_typer(kernel.app, name="kernel")
