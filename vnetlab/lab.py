@@ -7,7 +7,7 @@ labs (`vnetlab.realm.rundir`). Heavy libraries are imported by the verbs that us
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -20,9 +20,10 @@ from vnetlab.kernel.labdir import LabDir, list_labs
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed, observe
 from vnetlab.state.compile import compile_topology
-from vnetlab.state.diff import diff_states
+from vnetlab.state.diff import Change, diff_states, remove_namespace
 from vnetlab.state.features import Feature, required_features
-from vnetlab.state.objects import Object, State
+from vnetlab.state.links import find_link, lost_when_down, named_links
+from vnetlab.state.objects import Link, Object, State
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.show import describe, describe_change
 from vnetlab.state.status import Status, node_statuses
@@ -95,8 +96,7 @@ def down(name: str, root: Path, *, waiting: Callable[[], None] = lambda: None) -
     Raises UsageError if it is not there, or if the calling process is inside it.
     """
     lab = _existing(name, root)
-    if processes.inside(lab):
-        raise UsageError(f"this shell runs inside lab '{name}'", fix="leave it first, with 'exit'")
+    _refuse_inside(lab, lab.nodes())
     with lab.locked(waiting=waiting):
         _remove(lab)
 
@@ -127,6 +127,59 @@ def status(name: str, root: Path) -> Status:
             nodes=node_statuses(observed.state),
             drift=_plan(desired, observed).changes,
         )
+
+
+def restart(
+    name: str, node: str, root: Path, *, waiting: Callable[[], None] = lambda: None
+) -> Plan:
+    """Make a node anew, and end the processes on it; return what was made.
+
+    Raises UsageError if there is no such lab or node, or if the calling process is on it;
+    KernelRefusedError with what the kernel would not do.
+    """
+    lab = _existing(name, root)
+    with lab.locked(waiting=waiting), Nodes(lab) as present:
+        desired = _desired(_cached(lab))
+        if node not in lab.nodes():  # it may have been deleted by hand
+            _check_node(lab, node, {item.name for item in desired.namespaces})
+        else:
+            _refuse_inside(lab, (node,))
+            processes.end(lab, (node,))
+        observed = _observe(present, desired)
+        apply(order_changes(remove_namespace(node, observed.state)), present, observed)
+        return _converge(desired, present)
+
+
+def links(name: str, root: Path) -> dict[str, Link]:
+    """The lab's links by name. Raises UsageError if there is no such lab."""
+    lab = _existing(name, root)
+    with lab.locked(shared=True), Nodes(lab) as present:
+        return named_links(observe(present).state)
+
+
+def set_link(
+    name: str, link: str, root: Path, *, up: bool, waiting: Callable[[], None] = lambda: None
+) -> Plan:
+    """Set a link up or down, and return what was done: nothing where it was so.
+
+    One that comes up gets back what it lost when it went down. Raises UsageError if there is no
+    such lab or link, KernelRefusedError with what the kernel would not do.
+    """
+    lab = _existing(name, root)
+    with lab.locked(waiting=waiting), Nodes(lab) as present:
+        desired = _desired(_cached(lab))
+        observed = observe(present)
+        found = find_link(observed.state, link)
+        if found.up == up:
+            return order_changes(())
+        done = order_changes([Change(old=found, new=replace(found, up=up))])
+        apply(done, present, observed)
+        if up:
+            observed = _observe(present, desired)
+            lacking = diff_states(desired=desired, observed=observed.state)
+            back = lost_when_down(found, observed.state, lacking)
+            apply(order_changes(back), present, observed)
+        return done
 
 
 def become(name: str, node: str, command: Sequence[str], root: Path) -> NoReturn:
@@ -167,8 +220,18 @@ def probe(name: str, source: str, destination: str, root: Path, *, options: Prob
     return trace_probe(request, seen, state, forward, back)
 
 
+def _refuse_inside(lab: LabDir, nodes: tuple[str, ...]) -> None:
+    if processes.inside(lab, nodes):
+        raise UsageError(
+            f"this shell runs inside lab '{lab.name}'", fix="leave it first, with 'exit'"
+        )
+
+
 def _require_node(lab: LabDir, node: str) -> None:
-    present = lab.nodes()
+    _check_node(lab, node, lab.nodes())
+
+
+def _check_node(lab: LabDir, node: str, present: Collection[str]) -> None:
     if node not in present:
         raise UsageError(f"lab '{lab.name}' has no node '{node}'", fix=did_you_mean(node, present))
 
@@ -262,5 +325,5 @@ def _write_in_place(path: Path, text: str) -> None:
 
 
 def _remove(lab: LabDir) -> None:
-    processes.end(lab)
+    processes.end(lab, lab.nodes())
     lab.remove()

@@ -13,10 +13,12 @@ from vnetlab.cli import (
     down,
     exec_,
     kernel,
+    link,
     ls,
     new,
     plan,
     probe,
+    restart,
     schema,
     shell,
     status,
@@ -90,6 +92,21 @@ def vnetlab(
     """
 
 
-for verb in (up, plan, down, ls, status, probe, exec_, shell, new, validate, schema, doctor):
+for verb in (
+    up,
+    plan,
+    down,
+    ls,
+    status,
+    probe,
+    exec_,
+    shell,
+    restart,
+    new,
+    validate,
+    schema,
+    doctor,
+):
     verb.register(app)
+app.add_typer(link.app, name="link")
 app.add_typer(kernel.app, name="kernel")

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -48,14 +48,14 @@ def become(lab: LabDir, node: str, command: Sequence[str]) -> NoReturn:
         raise UsageError(f"{command[0]}: {error.strerror}") from None
 
 
-def inside(lab: LabDir) -> bool:
-    """Whether this process itself is in one of the lab's namespaces."""
-    return namespaces.OWN.stat().st_ino in _inodes(lab)
+def inside(lab: LabDir, nodes: Collection[str]) -> bool:
+    """Whether this process itself is in one of those namespaces of the lab."""
+    return namespaces.OWN.stat().st_ino in _inodes(lab, nodes)
 
 
-def end(lab: LabDir) -> None:
-    """End every process in the lab: asked to (SIGTERM), and made to (SIGKILL) if it does not."""
-    inodes = _inodes(lab)
+def end(lab: LabDir, nodes: Collection[str]) -> None:
+    """End every process on `nodes`: asked to (SIGTERM), and made to (SIGKILL) if it does not."""
+    inodes = _inodes(lab, nodes)
     if not inodes:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -67,8 +67,8 @@ def end(lab: LabDir) -> None:
             time.sleep(0.01)
 
 
-def _inodes(lab: LabDir) -> frozenset[int]:
-    return frozenset(lab.namespace(node).stat().st_ino for node in lab.nodes())
+def _inodes(lab: LabDir, nodes: Collection[str]) -> frozenset[int]:
+    return frozenset(lab.namespace(node).stat().st_ino for node in nodes)
 
 
 def _pids(inodes: frozenset[int]) -> Iterator[int]:

@@ -62,6 +62,13 @@ def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
     )
 
 
+def remove_namespace(name: str, observed: State) -> tuple[Change, ...]:
+    """Return the changes that take a namespace away, with the ends of its veths in others."""
+    present = {key_of(item): item for item in everything(observed)}
+    losses = Losses({(Namespace, name)}, present)
+    return tuple(Change(old=item, new=None) for item in losses.removals)
+
+
 def _must_go(old: Object, new: Object | None) -> bool:
     """Whether `old` is not desired, or cannot be turned into `new` in place."""
     if new is None:
