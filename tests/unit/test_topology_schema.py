@@ -23,6 +23,7 @@ from vnetlab.topology.wording import InvalidValueError
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "topologies").glob("*.yaml"))
+PLANNED = sorted(path.parent / "topology.yaml" for path in GOLDEN.glob("*/plan.txt"))
 SCHEMA = json_schema()
 GOOD = {
     "flat": topologies.FLAT,
@@ -33,7 +34,7 @@ GOOD = {
     "a gateway alone": "networks: {lan: {gateway: 10.0.0.1}}",
     "gateways": "networks: {lan: {gateway: [10.0.0.1, 'fd00::1']}}",
     "nothing said": "name:\nnetworks:\nvms:\nrouters:\nhypervisors:\nphysical_switches:\n",
-    "rates": "hypervisors: {h: {pnics: {a: {rate: 1 Gbit, delay: 0}, b: {rate: 64, delay: 2 MS}}}}",
+    "rates": "hypervisors: {h: {pnics: {a: {rate: 1 Gbit, delay: 0}, b: {rate: 64000, delay: 2s}}}}",
 }
 FOUND_BY_SCHEMA = (
     "address-wrong-family",
@@ -52,8 +53,8 @@ def _faults(text: str) -> list[str]:
     return [format_path(path) for path in find_faults(document.value, SCHEMA, SCHEMA)]
 
 
-@pytest.mark.parametrize("file", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_topologies_are_valid(file: Path) -> None:
+@pytest.mark.parametrize("file", [*SHIPPED, *PLANNED], ids=lambda path: path.parent.name)
+def test_topologies_that_can_be_built_are_valid(file: Path) -> None:
     """What comes out of their templates is what the schema describes."""
     text = render(str(file), file.read_text(), {}).text
     assert _faults(text) == []

@@ -13,7 +13,13 @@ from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 from pydantic_core import core_schema
 
 from vnetlab.topology.names import LONGEST_NAME
-from vnetlab.topology.quantities import FASTEST_BIT_S, SLOWEST_BIT_S, parse_delay, parse_rate
+from vnetlab.topology.quantities import (
+    FASTEST_BIT_S,
+    LONGEST_DELAY_NS,
+    SLOWEST_BIT_S,
+    parse_delay,
+    parse_rate,
+)
 from vnetlab.topology.topology import Address
 from vnetlab.topology.values import (
     HIGHEST_MTU,
@@ -129,7 +135,7 @@ _RATE = _text(
 _BIT_S = _number("bit/s", "A rate without a unit.", (SLOWEST_BIT_S, FASTEST_BIT_S), 64000)
 _DELAY = _text(
     "delay",
-    "A number of `ns`, `us`, `ms` or `s`, up to 1000s.",
+    f"A number of `ns`, `us`, `ms` or `s`, up to {LONGEST_DELAY_NS // 10**9}s.",
     rf"{_DECIMAL} ?[nNuUmM]?[sS]|0+(\.0+)? ?",
     *("200us", "1.5ms", "2s"),
 )
