@@ -34,7 +34,7 @@ GOOD = {
     "a gateway alone": "networks: {lan: {gateway: 10.0.0.1}}",
     "gateways": "networks: {lan: {gateway: [10.0.0.1, 'fd00::1']}}",
     "nothing said": "name:\nnetworks:\nvms:\nrouters:\nhypervisors:\nphysical_switches:\n",
-    "rates": "hypervisors: {h: {pnics: {a: {rate: 1 Gbit, delay: 0}, b: {rate: 64000, delay: 2s}}}}",
+    "rates": "hypervisors: {h: {pnics: {a: {rate: 1 Gbit, delay: 0}, b: {rate: 9000, delay: 2s}}}}",
 }
 FOUND_BY_SCHEMA = (
     "address-wrong-family",
