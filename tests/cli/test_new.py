@@ -1,61 +1,57 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import CommandLine
 from vnetlab.topology.load import load
 
 
-def test_a_starter_is_a_valid_topology(vnetlab: Run, tmp_path: Path) -> None:
+def test_a_starter_is_a_valid_topology(vnetlab: CommandLine) -> None:
     """What `new` writes has comments, and can be built as it is."""
     done = vnetlab("new", "shop.yaml")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "wrote shop.yaml; 'vnetlab up shop.yaml' builds the lab\n"
-    text = (tmp_path / "shop.yaml").read_text()
+    text = (vnetlab.home / "shop.yaml").read_text()
     assert text.startswith("# ")
     assert "vnetlab up shop.yaml " in text
-    topology = load(tmp_path / "shop.yaml")
+    topology = load(vnetlab.home / "shop.yaml")
     assert (topology.name, len(topology.vms), len(topology.routers)) == ("shop", 3, 1)
 
 
-def test_what_is_commented_out_is_valid_too(vnetlab: Run, tmp_path: Path) -> None:
+def test_what_is_commented_out_is_valid_too(vnetlab: CommandLine) -> None:
     """The suggestions of the starter work once their # is removed."""
     vnetlab("new", "shop.yaml")
-    text = (tmp_path / "shop.yaml").read_text()
+    text = (vnetlab.home / "shop.yaml").read_text()
     more = text.replace("# storage: {", "storage: {").replace("# - storage", "- storage")
     more = more.replace("      eno1: {rate", "      # {rate").replace(
         "# eno1: {vlans", "eno1: {vlans"
     )
-    (tmp_path / "shop.yaml").write_text(more)
-    topology = load(tmp_path / "shop.yaml")
+    (vnetlab.home / "shop.yaml").write_text(more)
+    topology = load(vnetlab.home / "shop.yaml")
     assert [segment.name for segment in topology.segments] == ["web", "db", "storage"]
     assert topology.hypervisors[1].pnics[0].vlans == (20,)
 
 
 @pytest.mark.parametrize("hosts", [1, 3, 300])
-def test_a_star_has_as_many_hosts_as_are_asked_for(
-    vnetlab: Run, tmp_path: Path, hosts: int
-) -> None:
+def test_a_star_has_as_many_hosts_as_are_asked_for(vnetlab: CommandLine, hosts: int) -> None:
     """A VM on each of N hypervisors; `--set hosts=` makes it another number."""
     assert vnetlab("new", "star.yaml", "--star", str(hosts)).returncode == 0
-    topology = load(tmp_path / "star.yaml")
+    topology = load(vnetlab.home / "star.yaml")
     assert len(topology.vms) == len(topology.hypervisors) == hosts
-    assert len(load(tmp_path / "star.yaml", {"hosts": 2}).vms) == 2
+    assert len(load(vnetlab.home / "star.yaml", {"hosts": 2}).vms) == 2
 
 
-def test_a_file_that_is_there_is_never_written_over(vnetlab: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_there_is_never_written_over(vnetlab: CommandLine) -> None:
     """Exit code 2, and the file stays as it was."""
-    (tmp_path / "lab.yaml").write_text("mine\n")
+    (vnetlab.home / "lab.yaml").write_text("mine\n")
     done = vnetlab("new", "lab.yaml")
     assert (done.returncode, done.stdout) == (2, "")
     assert "lab.yaml is there already" in done.stderr
-    assert (tmp_path / "lab.yaml").read_text() == "mine\n"
+    assert (vnetlab.home / "lab.yaml").read_text() == "mine\n"
 
 
 @pytest.mark.parametrize("words", [("none/lab.yaml",), (".",), ("lab.yaml", "--star", "0")])
-def test_what_cannot_be_written_is_told(vnetlab: Run, words: tuple[str, ...]) -> None:
+def test_what_cannot_be_written_is_told(vnetlab: CommandLine, words: tuple[str, ...]) -> None:
     """No directory, a directory, no hosts: a message and exit code 2."""
     done = vnetlab("new", *words)
     assert done.returncode == 2

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import json
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import CommandLine
 from vnetlab.topology.schema import json_schema
 
 
-def test_the_schema_is_printed(vnetlab: Run) -> None:
+def test_the_schema_is_printed(vnetlab: CommandLine) -> None:
     """What goes into a file for an editor is the schema and nothing else."""
     done = vnetlab("schema")
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import CommandLine
 
 GOOD = "vms: {a: , b: }\n"
 BAD = """\
@@ -14,26 +13,26 @@ vms:
 """
 
 
-def test_a_valid_file_is_one_line(vnetlab: Run, tmp_path: Path) -> None:
+def test_a_valid_file_is_one_line(vnetlab: CommandLine) -> None:
     """Exit code 0, and what the lab consists of."""
-    (tmp_path / "lab.yaml").write_text(GOOD)
+    (vnetlab.home / "lab.yaml").write_text(GOOD)
     done = vnetlab("validate", "lab.yaml")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "lab.yaml is valid: 1 hypervisor, 2 VMs\n"
 
 
-def test_everything_wrong_is_told(vnetlab: Run, tmp_path: Path) -> None:
+def test_everything_wrong_is_told(vnetlab: CommandLine) -> None:
     """Exit code 2, and a line per problem with its place."""
-    (tmp_path / "lab.yaml").write_text(BAD)
+    (vnetlab.home / "lab.yaml").write_text(BAD)
     done = vnetlab("validate", "lab.yaml")
     assert (done.returncode, done.stdout) == (2, "")
     places = [line.partition(" ")[0] for line in done.stderr.splitlines()]
     assert places == ["lab.yaml:3:11", "lab.yaml:4:16"]
 
 
-def test_programs_read_the_same_as_json(vnetlab: Run, tmp_path: Path) -> None:
+def test_programs_read_the_same_as_json(vnetlab: CommandLine) -> None:
     """--json prints a list of problems in the same order, empty for a valid file."""
-    (tmp_path / "bad.yaml").write_text(BAD)
+    (vnetlab.home / "bad.yaml").write_text(BAD)
     done = vnetlab("validate", "bad.yaml", "--json")
     assert (done.returncode, done.stderr) == (2, "")
     first, second = json.loads(done.stdout)
@@ -46,23 +45,23 @@ def test_programs_read_the_same_as_json(vnetlab: Run, tmp_path: Path) -> None:
         "fix": "did you mean 'hv2'? (hv1, hv2)",
     }
     assert second["path"] == "vms.b.cpus"
-    (tmp_path / "good.yaml").write_text(GOOD)
+    (vnetlab.home / "good.yaml").write_text(GOOD)
     done = vnetlab("validate", "good.yaml", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
 
 
-def test_variables_count(vnetlab: Run, tmp_path: Path) -> None:
+def test_variables_count(vnetlab: CommandLine) -> None:
     """--set goes before --vars, as with `up`."""
-    (tmp_path / "lab.yaml").write_text(
+    (vnetlab.home / "lab.yaml").write_text(
         "vms: { {% for i in range(n) %} v{{ i }}: , {% endfor %} }\n"
     )
-    (tmp_path / "vars.yaml").write_text("n: 3\n")
+    (vnetlab.home / "vars.yaml").write_text("n: 3\n")
     assert "3 VMs" in vnetlab("validate", "lab.yaml", "--vars", "vars.yaml").stdout
     done = vnetlab("validate", "lab.yaml", "--vars", "vars.yaml", "--set", "n=5")
     assert "5 VMs" in done.stdout
 
 
-def test_a_file_that_is_not_there_is_one_line(vnetlab: Run) -> None:
+def test_a_file_that_is_not_there_is_one_line(vnetlab: CommandLine) -> None:
     """A missing file is a problem like any other, in JSON too."""
     done = vnetlab("validate", "none.yaml")
     assert (done.returncode, done.stderr) == (2, "none.yaml there is no such file\n")
