@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(*, json: JsonOption = False) -> None:
-    """Show what each realm has and lacks on this machine, what needs it and how to get it.
+    """Show what each realm has and lacks here, and how to get it.
 
     \b
     vnetlab doctor

@@ -10,7 +10,7 @@ from vnetlab.cli.options import JsonOption
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Manage lab kernels: Linux as a program, for labs that this kernel cannot hold.",
+    help="Manage lab kernels: Linux as a program, for any topology.",
     rich_markup_mode=None,
 )
 
@@ -41,7 +41,7 @@ def install() -> None:
 
 @app.command()
 def build() -> None:
-    """Compile the full lab kernel from Debian's source: minutes, once, every feature.
+    """Compile the full lab kernel: minutes, once, every feature.
 
     \b
     vnetlab kernel build
@@ -58,7 +58,7 @@ def build() -> None:
 
 @app.command("list")
 def list_(*, json: JsonOption = False) -> None:
-    """List the lab kernels that are there, best first: the first one is used.
+    """List the lab kernels that are there: the first one is used.
 
     \b
     vnetlab kernel list

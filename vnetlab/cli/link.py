@@ -64,7 +64,7 @@ def down(link: LinkArgument, lab: LabOption = None) -> None:
 
 @app.command()
 def up(link: LinkArgument, lab: LabOption = None) -> None:
-    """Set a link up again, with the addresses and routes that it lost when it went down.
+    """Set a link up again, with the addresses and routes it lost.
 
     \b
     vnetlab link up web1.eth0

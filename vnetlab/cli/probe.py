@@ -43,7 +43,7 @@ def probe(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Send a real packet from SOURCE to DESTINATION and show it at every hop, there and back.
+    """Send a real packet and show it at every hop, there and back.
 
     \b
     vnetlab probe web1 web2

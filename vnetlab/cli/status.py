@@ -13,7 +13,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(lab: LabArgument = None, *, json: JsonOption = False) -> None:
-    """Show a lab's nodes and addresses, and where the kernel differs from the topology.
+    """Show a lab's nodes, and where the kernel differs from the file.
 
     \b
     vnetlab status

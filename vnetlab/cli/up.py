@@ -22,7 +22,7 @@ def up(
     vars_: VarsOption = None,
     realm: RealmOption = Realm.AUTO,
 ) -> None:
-    """Build the lab of FILE, or change the running one into what FILE now says.
+    """Build the lab of FILE, or change a running one into it.
 
     \b
     vnetlab up topologies/two-hypervisors.yaml
