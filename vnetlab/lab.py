@@ -141,7 +141,7 @@ def restart(
     with lab.locked(waiting=waiting), Nodes(lab) as present:
         desired = _desired(_cached(lab))
         if node not in lab.nodes():  # it may have been deleted by hand
-            _check_node(lab, node, {item.name for item in desired.namespaces})
+            _check_node(lab, node, sorted(item.name for item in desired.namespaces))
         else:
             _refuse_inside(lab, (node,))
             processes.end(lab, (node,))
