@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import pytest
 
 from tests.kernel.conftest import Bench
 from tests.kernel.topologies import FLAT, GATEWAY, ROUTED, TWO_VSWITCHES
+from vnetlab.kernel.namespaces import entered
 
 VLANS = pytest.mark.needs("bridge-vlan-filtering")
 ROUTER = pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem")
@@ -62,6 +66,15 @@ EDITS = [
         marks=ROUTER,
     ),
 ]
+
+
+def test_what_runs_on_a_node_ends_with_it(bench: Bench) -> None:
+    """A process on a VM that the file has no more does not keep its namespace alive."""
+    bench.up(FLAT + "  c: {on: hv1}\n")
+    with entered(bench.lab().namespace("c")):
+        process = subprocess.Popen(["sleep", "1000"])
+    bench.up(FLAT)
+    assert process.wait(timeout=10) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(("before", "after"), EDITS)

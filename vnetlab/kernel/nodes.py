@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from vnetlab.errors import MissingFeatureError
-from vnetlab.kernel import namespaces
+from vnetlab.kernel import namespaces, processes
 from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.netlink import Channel
 
@@ -65,7 +65,8 @@ class Nodes:
             ) from None
 
     def remove(self, node: str) -> None:
-        """Take the namespace of `node` and all in it away."""
+        """Take the namespace of `node` and all in it away, processes too: they would keep it."""
+        processes.end(self.lab, (node,))
         self._channels.pop(node, None)
         self._fds.pop(node, None)
         self.lab.remove_namespace(node)
