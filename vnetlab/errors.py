@@ -59,6 +59,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        where += "" if self.line else ":"
         what = f"{self.path}: {self.text}" if self.path else self.text
         return f"{where} {what}" + (f"; {self.fix}" if self.fix else "")
 

@@ -64,6 +64,6 @@ def test_variables_count(vnetlab: CommandLine) -> None:
 def test_a_file_that_is_not_there_is_one_line(vnetlab: CommandLine) -> None:
     """A missing file is a problem like any other, in JSON too."""
     done = vnetlab("validate", "none.yaml")
-    assert (done.returncode, done.stderr) == (2, "none.yaml there is no such file\n")
+    assert (done.returncode, done.stderr) == (2, "none.yaml: there is no such file\n")
     done = vnetlab("validate", "none.yaml", "--json")
     assert json.loads(done.stdout)[0]["text"] == "there is no such file"

@@ -231,13 +231,13 @@ def test_what_is_not_a_stored_topology_is_refused(text: str) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The error has the path as it was given."""
-    assert errors_of(tmp_path / "lab.yaml") == ["lab.yaml there is no such file"]
+    assert errors_of(tmp_path / "lab.yaml") == ["lab.yaml: there is no such file"]
 
 
 def test_a_directory_is_no_topology(tmp_path: Path) -> None:
     """A directory is refused as such."""
     (tmp_path / "labs").mkdir()
-    assert errors_of(tmp_path / "labs") == ["labs got a directory, expected a topology file"]
+    assert errors_of(tmp_path / "labs") == ["labs: got a directory, expected a topology file"]
 
 
 def test_a_file_below_a_file_cannot_be_read(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_a_file_below_a_file_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_file_without_end_is_refused() -> None:
     """Reading stops at the size limit."""
-    assert errors_of(Path("/dev/zero")) == ["zero got more than 16 MiB, expected less"]
+    assert errors_of(Path("/dev/zero")) == ["zero: got more than 16 MiB, expected less"]
 
 
 def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
