@@ -77,6 +77,18 @@ def test_doctor_without_a_lab_kernel_says_how_to_get_one(vnetlab: CommandLine) -
     assert text.returncode == (0 if whole else 5)
 
 
+def test_doctor_tells_of_a_lab_kernel_that_does_not_boot(vnetlab: CommandLine) -> None:
+    """It is one of the things that it finds: all else is reported too."""
+    broken = vnetlab.home / "linux.uml"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo 6.1.99\n')
+    broken.chmod(0o755)
+    done = vnetlab("doctor", prefix=("env", f"PATH={vnetlab.home}:/usr/bin:/bin"))
+    assert "MISSING  boot  every lab" in done.stdout
+    assert "lab kernel system: died while it started" in done.stdout
+    assert "tools: for managing lab kernels" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_plan_changes_nothing(vnetlab: CommandLine) -> None:
     """Asked twice it says the same, and no lab came of it."""
     vnetlab.write("lab.yaml", TINY)

@@ -86,7 +86,7 @@ def _this_kernel(realm: str) -> Report:
 
 
 def _lab_kernel() -> Report:
-    from vnetlab.errors import MissingFeatureError
+    from vnetlab.errors import VnetlabError
     from vnetlab.views.doctor import Check, Report
 
     get_one = "'vnetlab kernel install' (seconds) or 'vnetlab kernel build' (minutes, full)"
@@ -104,7 +104,7 @@ def _lab_kernel() -> Report:
         return Report(realm="uml", what="no lab kernel is installed", checks=(none,))
     try:
         checks = _ask_lab_kernel()
-    except MissingFeatureError as error:
+    except VnetlabError as error:
         checks = [Check(name="boot", present=False, needed_for="every lab", remedy=str(error))]
     lacks = f"; it lacks {', '.join(best.missing)}, which 'vnetlab kernel build' adds"
     what = f"lab kernel {best.name}" + (lacks if best.missing else "")
@@ -112,8 +112,12 @@ def _lab_kernel() -> Report:
 
 
 def _ask_lab_kernel() -> list[Check]:
-    """Run this command in the lab kernel and read what it says of itself."""
+    """Run this command in the lab kernel and read what it says of itself.
+
+    Raises KernelRefusedError if it does not boot or answer.
+    """
     from vnetlab.cli.boot import start_lab_kernel
+    from vnetlab.errors import KernelRefusedError
     from vnetlab.realm.uml.client import run_in_lab_kernel
     from vnetlab.views.doctor import Check
 
@@ -121,8 +125,11 @@ def _ask_lab_kernel() -> list[Check]:
     with _output_to_memory() as output:
         run_in_lab_kernel(["doctor", "--json"], stdin=False)
         os.lseek(output, 0, os.SEEK_SET)
-        with os.fdopen(os.dup(output)) as text:
-            (report,) = jsonlib.load(text)
+        with os.fdopen(os.dup(output)) as file:
+            text = file.read()
+    if not text:
+        raise KernelRefusedError("the lab kernel did not answer")
+    (report,) = jsonlib.loads(text)
     return [Check(**check) for check in report["checks"]]
 
 
