@@ -45,3 +45,14 @@ def test_labs_and_nodes_are_completed(vnetlab: CommandLine) -> None:
     assert complete(vnetlab, "vnetlab status --json off") == ["office"]
     assert complete(vnetlab, "vnetlab probe we") == ["web1", "web2"]
     assert complete(vnetlab, "vnetlab exec --lab of") == ["office"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes labs in this kernel: needs root")
+def test_nodes_of_a_named_lab_alone_are_completed(vnetlab: CommandLine) -> None:
+    """Where `--lab` says which, the nodes of others are none of it."""
+    vnetlab.write("one.yaml", "vms: {web1: }\n")
+    vnetlab.write("two.yaml", "vms: {web2: }\n")
+    vnetlab("up", "one.yaml")
+    vnetlab("up", "two.yaml")
+    assert complete(vnetlab, "vnetlab exec we") == ["web1", "web2"]
+    assert complete(vnetlab, "vnetlab exec --lab two we") == ["web2"]

@@ -15,8 +15,10 @@ def _complete_lab(incomplete: str) -> list[str]:
     return [name for name in whereabouts.all_labs() if name.startswith(incomplete)]
 
 
-def _complete_node(incomplete: str) -> list[str]:
-    labs = whereabouts.all_labs().values()
+def _complete_node(context: typer.Context, incomplete: str) -> list[str]:
+    """The nodes of the lab that is named already, of all labs if none is."""
+    named = context.params.get("lab")
+    labs = [lab for name, lab in whereabouts.all_labs().items() if named in (None, name)]
     return sorted({node for lab in labs for node in lab.nodes if node.startswith(incomplete)})
 
 
