@@ -1,14 +1,19 @@
-"""The realm that `up` takes for a topology, and the lab kernel started if it is that one."""
+"""The realm that `up` takes for a topology, which is started if need be."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import typer
 
 from vnetlab.cli.progress import progress_bar
-from vnetlab.cli.whereabouts import all_labs, hand_over, inside_lab_kernel
+from vnetlab.cli.whereabouts import all_labs, hand_over, here, tell_of_keeper_death
 from vnetlab.errors import MissingFeatureError, UsageError
 from vnetlab.realm.choose import Realm
 from vnetlab.topology.topology import Topology
+
+if TYPE_CHECKING:
+    from vnetlab.state.features import Feature
 
 _GET_ONE = (
     "get one with 'vnetlab kernel install' (seconds) or 'vnetlab kernel build' (minutes, full)"
@@ -24,14 +29,14 @@ _PREWARM = (
 
 
 def go_to_realm(topology: Topology, wanted: Realm) -> str:
-    """Say why the lab of `topology` belongs in this kernel; hand the command over if it does not.
+    """Enter the realm of the lab of `topology`, or the one that it is to be in; say which and why.
 
     A lab that is up stays where it is. The lab kernel, if it is the place, is named on standard
-    error; inside it there is nothing more to say, and the answer is empty.
+    error; inside a realm there is nothing more to say, and the answer is empty.
     Raises UsageError if it is up in another realm than `wanted`, MissingFeatureError if no realm
     can hold it.
     """
-    if inside_lab_kernel():
+    if here() is not Realm.HOST:
         return ""
     present = all_labs().get(topology.name)
     if present is not None and wanted not in (Realm.AUTO, present.realm):
@@ -42,13 +47,44 @@ def go_to_realm(topology: Topology, wanted: Realm) -> str:
     realm = present.realm if present else wanted
     why = "as asked for" if wanted is realm else "where it is already"
     if realm is Realm.AUTO:
-        lack = _what_this_kernel_lacks(topology)
-        realm, why = (Realm.UML, lack) if lack else (Realm.HOST, "this kernel has all it needs")
+        realm, why = _choose(topology)
     if realm is Realm.UML:
         name = start_lab_kernel(why)
         typer.echo(f"realm uml, lab kernel {name}: {why}", err=True)
         hand_over()
-    return f"realm host: {why}"
+    if realm is Realm.ROOTLESS:
+        _enter_rootless()
+    return f"realm {realm.value}: {why}"
+
+
+def _choose(topology: Topology) -> tuple[Realm, str]:
+    """Return the first realm that can hold the lab, and why it is that one."""
+    from vnetlab.kernel.features import missing_features
+    from vnetlab.realm.rootless.refusal import Refusal
+    from vnetlab.realm.rootless.user_namespace import call_in_new
+    from vnetlab.state.compile import compile_topology
+    from vnetlab.state.features import required_features
+
+    required = required_features(compile_topology(topology))
+    realm, why = Realm.HOST, "this kernel has all it needs"
+    lacking: tuple[Feature, ...] | Refusal
+    try:
+        lacking = missing_features(required)
+    except MissingFeatureError:  # the permission
+        realm, why = Realm.ROOTLESS, "this kernel has all it needs, without root"
+        lacking = call_in_new(lambda: missing_features(required))
+    if isinstance(lacking, Refusal):
+        return Realm.UML, f"no root, and {lacking.reason}"
+    if lacking:
+        return Realm.UML, f"this kernel has no {', '.join(f.label for f in lacking)}"
+    return realm, why
+
+
+def _enter_rootless() -> None:
+    from vnetlab.realm.rootless.entry import enter
+
+    tell_of_keeper_death()
+    enter(start=True)
 
 
 def start_lab_kernel(why: str) -> str:
@@ -75,16 +111,3 @@ def start_lab_kernel(why: str) -> str:
             progress=lambda _: progress(f"booting lab kernel {best.name}", None),
         )
     return best.name
-
-
-def _what_this_kernel_lacks(topology: Topology) -> str:
-    """Say what the lab needs and the kernel that runs here lacks; empty if nothing."""
-    from vnetlab.kernel.features import missing_features
-    from vnetlab.state.compile import compile_topology
-    from vnetlab.state.features import required_features
-
-    try:
-        lacking = missing_features(required_features(compile_topology(topology)))
-    except MissingFeatureError as error:
-        return error.message
-    return f"this kernel has no {', '.join(f.label for f in lacking)}" if lacking else ""

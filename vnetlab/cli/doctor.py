@@ -6,7 +6,7 @@ import json as jsonlib
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ import typer
 from vnetlab.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from vnetlab.state.features import Feature
     from vnetlab.views.doctor import Check, Report
 
 _TOOLS = {
@@ -40,14 +41,15 @@ def doctor(*, json: JsonOption = False) -> None:
 
     A lab kernel is booted to ask it. Exits with 5 if no realm has everything.
     """
-    from vnetlab.cli.whereabouts import inside_lab_kernel
+    from vnetlab.cli.whereabouts import here
+    from vnetlab.realm.choose import Realm
     from vnetlab.views.doctor import render_reports
     from vnetlab.views.json_text import to_json
 
-    if inside_lab_kernel():
-        realms, others = [_this_kernel("uml")], []
+    if here() is Realm.HOST:
+        realms, others = [_this_kernel("host"), _rootless(), _lab_kernel()], [_tools()]
     else:
-        realms, others = [_this_kernel("host"), _lab_kernel()], [_tools()]
+        realms, others = [_this_kernel(here().value)], []
     reports = [*realms, *others]
     typer.echo(to_json(reports) if json else render_reports(reports))
     if not any(report.complete for report in realms):
@@ -64,25 +66,55 @@ def _this_kernel(realm: str) -> Report:
         name="permission",
         present=True,
         needed_for="making network namespaces",
-        remedy="run vnetlab as root, or use --realm uml, which needs none",
+        remedy="run vnetlab as root, or use --realm rootless or uml, which need none",
     )
     try:
-        missing = missing_features(tuple(Feature))
-        features = [
-            Check(
-                name=feature.label,
-                present=feature not in missing,
-                needed_for=feature.needed_for,
-                remedy=f"a kernel with {feature.option}, or --realm uml",
-            )
-            for feature in Feature
-        ]
+        features = _features(missing_features(tuple(Feature)))
     except MissingFeatureError:
         permission, features = replace(permission, present=False), []
     kernel = "lab kernel" if realm == "uml" else "this kernel"
     return Report(
         realm=realm, what=f"{kernel}, Linux {platform.release()}", checks=(permission, *features)
     )
+
+
+def _features(missing: Collection[Feature]) -> list[Check]:
+    from vnetlab.state.features import Feature
+    from vnetlab.views.doctor import Check
+
+    return [
+        Check(
+            name=feature.label,
+            present=feature not in missing,
+            needed_for=feature.needed_for,
+            remedy=f"a kernel with {feature.option}, or --realm uml",
+        )
+        for feature in Feature
+    ]
+
+
+def _rootless() -> Report:
+    """Try each step of the way into a user namespace, and the kernel's features in there."""
+    from vnetlab.kernel.features import missing_features
+    from vnetlab.realm.rootless.refusal import Refusal, Step
+    from vnetlab.realm.rootless.user_namespace import call_in_new
+    from vnetlab.state.features import Feature
+    from vnetlab.views.doctor import Check, Report
+
+    answer = call_in_new(lambda: missing_features(tuple(Feature)))
+    refused = answer if isinstance(answer, Refusal) else None
+    checks = []
+    for step in Step:
+        failed = refused is not None and refused.step is step
+        remedy = f"{refused.reason}: {refused.remedy}" if refused and failed else ""
+        checks.append(
+            Check(name=step.label, present=not failed, needed_for=step.needed_for, remedy=remedy)
+        )
+        if failed:
+            break  # nothing is known of the later steps
+    features = [] if isinstance(answer, Refusal) else _features(answer)
+    what = "user namespaces of this kernel, no root needed"
+    return Report(realm="rootless", what=what, checks=(*checks, *features))
 
 
 def _lab_kernel() -> Report:

@@ -32,9 +32,9 @@ def ls(*, json: JsonOption = False) -> None:
         typer.echo(to_json(rows))
     elif labs:
         width = max(len("LAB"), *map(len, labs))
-        typer.echo(f"{'LAB':{width}}  REALM  NODES")
+        typer.echo(f"{'LAB':{width}}  REALM     NODES")
         for name, there in labs.items():
-            typer.echo(f"{name:{width}}  {there.realm.value:5}  {len(there.nodes)}")
+            typer.echo(f"{name:{width}}  {there.realm.value:8}  {len(there.nodes)}")
     else:
         tell_of_death()
         typer.echo("no lab is up; 'vnetlab up FILE' builds one", err=True)

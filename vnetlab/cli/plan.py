@@ -25,13 +25,11 @@ def plan(
     vnetlab plan lab.yaml
     """
     from vnetlab.cli.topology_file import load_topology
-    from vnetlab.cli.whereabouts import all_labs, hand_over, inside_lab_kernel, labs_root
-    from vnetlab.realm.choose import Realm
+    from vnetlab.cli.whereabouts import all_labs, enter, labs_root
 
     topology = load_topology(file, set_, vars_)
-    present = all_labs().get(topology.name)
-    if present and present.realm is Realm.UML and not inside_lab_kernel():
-        hand_over()
+    if present := all_labs().get(topology.name):
+        enter(present.realm)
 
     from vnetlab import lab
     from vnetlab.views.json_text import to_json

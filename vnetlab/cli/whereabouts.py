@@ -1,7 +1,7 @@
-"""Where labs are, and how a command gets to them: run here, or handed over to the lab kernel.
+"""Where labs are, and how a command gets to them: it goes on here, or enters their realm.
 
-A command that is handed over runs once more, whole, inside the lab kernel: there, "here" is the
-lab kernel, and every lab that it sees is at hand.
+To enter realm `rootless` is to go on in it; to enter the lab kernel is to run once more, whole, in
+there, while the command here waits. In both "here" is that realm, and no other one is seen.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from pathlib import Path
 
 import typer
 
-from vnetlab.errors import UsageError
-from vnetlab.realm.choose import Realm
+from vnetlab.errors import KernelRefusedError, UsageError
+from vnetlab.realm.choose import INSIDE, Realm
 from vnetlab.realm.rundir import run_dir
 from vnetlab.topology.wording import did_you_mean
-
-_INSIDE = "VNETLAB_INSIDE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,31 +27,31 @@ class Whereabouts:
     nodes: tuple[str, ...]
 
 
-def inside_lab_kernel() -> bool:
-    """Whether this process runs in a lab kernel itself."""
-    return _INSIDE in os.environ
+def here() -> Realm:
+    """The realm that this process runs in."""
+    return Realm(os.environ.get(INSIDE, Realm.HOST.value))
 
 
 def labs_root() -> Path:
-    """The directory of the labs in the kernel that this process runs on."""
+    """The directory of the labs in the realm that this process runs in."""
     return run_dir() / "labs"
 
 
 def labs_here() -> dict[str, tuple[str, ...]]:
-    """The labs that are up in the kernel that this process runs on, and their nodes."""
-    from vnetlab.kernel.labdir import LabDir, list_labs
-
-    root = labs_root()
-    return {name: LabDir(root, name).nodes() for name in list_labs(root)}
+    """The labs that are up in the realm that this process runs in, and their nodes."""
+    return _labs_in(labs_root())
 
 
 def all_labs() -> dict[str, Whereabouts]:
     """Every lab that is up in some realm, by name."""
-    here = Realm.UML if inside_lab_kernel() else Realm.HOST
-    found = {name: Whereabouts(realm=here, nodes=nodes) for name, nodes in labs_here().items()}
-    if not inside_lab_kernel():
+    found = {name: Whereabouts(realm=here(), nodes=nodes) for name, nodes in labs_here().items()}
+    if here() is Realm.HOST:
+        from vnetlab.realm.rootless.presence import labs_seen_from_outside
         from vnetlab.realm.uml.connection import running
 
+        if root := labs_seen_from_outside():
+            for name, nodes in _labs_in(root).items():
+                found[name] = Whereabouts(realm=Realm.ROOTLESS, nodes=nodes)
         if kernel := running():
             for name, node_names in kernel.labs.items():
                 found[name] = Whereabouts(realm=Realm.UML, nodes=tuple(node_names))
@@ -61,7 +59,7 @@ def all_labs() -> dict[str, Whereabouts]:
 
 
 def go_to_lab(name: str | None, *, stdin: bool = False) -> str:
-    """Return the lab's name if it is in this kernel; hand the command over if it is not.
+    """Return the lab's name when this process is in its realm, which it enters if need be.
 
     Without a name, the only lab that is up is meant. `stdin` says that the command reads its
     standard input. Raises UsageError if there is no such lab, or not one alone.
@@ -72,20 +70,44 @@ def go_to_lab(name: str | None, *, stdin: bool = False) -> str:
         tell_of_death()
         fix = did_you_mean(name, labs) or "'vnetlab up FILE' builds one"
         raise UsageError(f"no lab '{name}' is up", fix=fix)
-    if labs[name].realm is Realm.UML and not inside_lab_kernel():
-        hand_over(stdin=stdin)
+    enter(labs[name].realm, stdin=stdin)
     return name
 
 
+def enter(realm: Realm, *, stdin: bool = False) -> None:
+    """Have the command go on in the realm of a lab that is up, if it is another one than here.
+
+    It does not return from the lab kernel.
+    """
+    if realm is here():
+        return
+    if realm is Realm.UML:
+        hand_over(stdin=stdin)
+    from vnetlab.realm.rootless.entry import enter as join
+
+    if not join():
+        raise KernelRefusedError("the labs of realm rootless are just being taken down")
+
+
 def tell_of_death() -> None:
-    """Say on standard error that the lab kernel died, if the last one did."""
-    if inside_lab_kernel():
+    """Say on standard error that labs are gone because the keeper or the lab kernel died."""
+    if here() is not Realm.HOST:
         return
     from vnetlab.realm.uml.lifecycle import last_death
+
+    tell_of_keeper_death()
 
     if lines := last_death():
         said = "\n".join(f"  {line}" for line in lines)
         typer.echo(f"the lab kernel died, and its labs with it; its last words:\n{said}", err=True)
+
+
+def tell_of_keeper_death() -> None:
+    """Say so if the keeper of realm `rootless` was killed, and clear what it left: say it once."""
+    from vnetlab.realm.rootless.presence import clear_after_death
+
+    if clear_after_death():
+        typer.echo("the keeper of realm rootless was killed, and its labs with it", err=True)
 
 
 def hand_over(*, stdin: bool = False) -> None:
@@ -93,6 +115,12 @@ def hand_over(*, stdin: bool = False) -> None:
     from vnetlab.realm.uml.client import run_in_lab_kernel
 
     raise typer.Exit(run_in_lab_kernel(sys.argv[1:], stdin=stdin))
+
+
+def _labs_in(root: Path) -> dict[str, tuple[str, ...]]:
+    from vnetlab.kernel.labdir import LabDir, list_labs
+
+    return {name: LabDir(root, name).nodes() for name in list_labs(root)}
 
 
 def _the_only(labs: dict[str, Whereabouts]) -> str:

@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from vnetlab.kernel import syscalls
+from vnetlab import syscalls
 
 _HOSTS = "hosts"
 _READ_ONLY = (

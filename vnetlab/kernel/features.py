@@ -12,8 +12,9 @@ import socket
 from collections.abc import Callable, Collection
 from typing import Any
 
+from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError
-from vnetlab.kernel import messages, namespaces, syscalls
+from vnetlab.kernel import messages, namespaces
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.sysctls import known
 from vnetlab.state.features import Feature
@@ -34,7 +35,7 @@ def missing_features(wanted: Collection[Feature]) -> tuple[Feature, ...]:
         except PermissionError:
             raise MissingFeatureError(
                 "no permission to make a network namespace",
-                fix="run it as root, or with --realm uml, which needs none",
+                fix="run it as root, or with --realm rootless or uml, which need none",
             ) from None
         except OSError:
             return tuple(wanted)

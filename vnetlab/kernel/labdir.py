@@ -23,8 +23,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
-from vnetlab.kernel import namespaces, syscalls
+from vnetlab.kernel import namespaces
 
 NETNS_LINKS = Path("/run/netns")
 """Where ip-netns(8) looks for named namespaces."""
@@ -52,10 +53,11 @@ class LabDir:
         A file on which nothing is mounted yet is no namespace: `up` was killed just there.
         """
         try:
+            own = self._namespaces.stat().st_dev
             paths = sorted(self._namespaces.iterdir())
+            return tuple(path.name for path in paths if path.stat().st_dev != own)
         except FileNotFoundError:
             return ()
-        return tuple(path.name for path in paths if os.path.ismount(path))
 
     def namespace(self, node: str) -> Path:
         """The path at which the namespace of `node` is mounted."""
@@ -151,7 +153,7 @@ class LabDir:
         except PermissionError:
             raise MissingFeatureError(
                 f"no permission to write to {self.path.parent}",
-                fix="run it as root, or with --realm uml, which needs none",
+                fix="run it as root, or with --realm rootless or uml, which need none",
             ) from None
         except FileNotFoundError:
             return self._open()  # removed between the two calls

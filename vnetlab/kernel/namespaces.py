@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vnetlab.kernel import syscalls
+from vnetlab import syscalls
 
 OWN = Path("/proc/thread-self/ns/net")
 

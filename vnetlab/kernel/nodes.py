@@ -61,7 +61,7 @@ class Nodes:
         except PermissionError:
             raise MissingFeatureError(
                 "no permission to make a network namespace",
-                fix="run it as root, or with --realm uml, which needs none",
+                fix="run it as root, or with --realm rootless or uml, which need none",
             ) from None
 
     def remove(self, node: str) -> None:

@@ -11,8 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from vnetlab import syscalls
 from vnetlab.errors import UsageError
-from vnetlab.kernel import namespaces, syscalls
+from vnetlab.kernel import namespaces
 from vnetlab.kernel.etc_hosts import show_as_etc_hosts
 from vnetlab.kernel.labdir import LabDir, list_labs
 
@@ -39,7 +40,8 @@ def become(lab: LabDir, node: str, command: Sequence[str]) -> NoReturn:
             syscalls.umount(LabDir(lab.path.parent, name).live, syscalls.MNT_DETACH)
     with suppress(OSError):
         syscalls.umount(_SYS, syscalls.MNT_DETACH)
-    syscalls.mount("sysfs", _SYS, "sysfs", 0)
+    with suppress(PermissionError):  # in a user namespace, where the old one is partly covered
+        syscalls.mount("sysfs", _SYS, "sysfs", 0)
     socket.sethostname(node[:_HOST_NAME_MAX])
     os.environ |= {"VNETLAB_LAB": lab.name, "VNETLAB_NODE": node}
     try:

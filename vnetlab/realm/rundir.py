@@ -5,11 +5,17 @@ It is gone after a reboot, like everything that it describes.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vnetlab.errors import MissingFeatureError
+
+RUN_DIR = "VNETLAB_RUN_DIR"
+"""The environment variable that names the run directory."""
 
 
 def run_dir() -> Path:
@@ -38,8 +44,19 @@ def run_dir() -> Path:
     return path
 
 
+@contextmanager
+def run_dir_locked() -> Iterator[None]:
+    """Be the only one who starts or clears a realm of the user's."""
+    fd = os.open(run_dir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
 def _choose() -> Path:
-    if named := os.environ.get("VNETLAB_RUN_DIR"):
+    if named := os.environ.get(RUN_DIR):
         return Path(named).absolute()
     if os.geteuid() == 0:
         return Path("/run/vnetlab")

@@ -22,16 +22,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vnetlab.errors import UsageError
+from vnetlab.realm.choose import INSIDE, Realm
+from vnetlab.realm.rundir import RUN_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vnetlab.realm.uml.request import Request
 
-INSIDE = "VNETLAB_INSIDE"
-"""Set (to `uml`) in the environment of everything that runs in a lab kernel."""
-
-_HOSTS_ALONE = ("VNETLAB_RUN_DIR",)
+_HOSTS_ALONE = (RUN_DIR,)
 """Variables that name a place of the host's, not of the lab kernel's."""
 
 
@@ -88,7 +87,7 @@ def _take_environment(request: Request) -> None:
     os.environ.update(request.environ)
     for name in _HOSTS_ALONE:
         os.environ.pop(name, None)
-    os.environ[INSIDE] = "uml"
+    os.environ[INSIDE] = Realm.UML.value
     os.umask(request.umask)
     try:
         os.chdir(request.cwd)

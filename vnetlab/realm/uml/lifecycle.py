@@ -14,19 +14,19 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vnetlab.errors import KernelRefusedError
-from vnetlab.realm.rundir import run_dir
+from vnetlab.realm.rundir import run_dir_locked
 from vnetlab.realm.uml.connection import Connection, Status, kernel_dir, running
 from vnetlab.realm.uml.frames import Kind
 from vnetlab.realm.uml.keeper_files import LOCK, LOG, forget_files, last_log_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from vnetlab.realm.kernels.inventory import LabKernel
     from vnetlab.realm.uml.boot import Guest
@@ -64,7 +64,7 @@ def ensure_running(
     status = running()
     if status is not None and status.is_ready:
         return status
-    with _run_dir_locked():
+    with run_dir_locked():
         if running() is None:
             _clear(kernel_dir())
             _start_keeper(kernel, guest, kernel_dir())
@@ -77,7 +77,7 @@ def ensure_running(
 
 def stop() -> bool:
     """End the user's lab kernel and all that runs in it; return False if there was none."""
-    with _run_dir_locked():
+    with run_dir_locked():
         connection = Connection.open()
         if connection is not None:
             with suppress(OSError), connection:
@@ -135,16 +135,6 @@ def _failed(message: str, lines: list[str] | None = None) -> KernelRefusedError:
     lines = last_log_lines(kernel_dir()) if lines is None else lines
     log = "".join(f"\n  {line}" for line in lines) or " (its log is empty)"
     return KernelRefusedError(f"{message}; the end of its log:{log}")
-
-
-@contextmanager
-def _run_dir_locked() -> Iterator[None]:
-    fd = os.open(run_dir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _clear(directory: Path) -> bool:

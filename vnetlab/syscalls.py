@@ -20,6 +20,8 @@ MS_BIND, MS_REC = 4096, 16384
 MS_PRIVATE, MS_SLAVE = 1 << 18, 1 << 19
 MNT_DETACH = 2  # umount(2)
 
+IN_DELETE = 0x200  # inotify(7)
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -43,6 +45,14 @@ def mount(source: str, target: Path, fstype: str | None, flags: int, options: st
 def umount(target: Path, flags: int = 0) -> None:
     """Unmount what is mounted last at `target`: umount2(2)."""
     _check(_libc.umount2(bytes(target), flags), target)
+
+
+def watch(directory: Path, events: int) -> int:
+    """Return a descriptor that can be read when one of `events` happens there: inotify(7)."""
+    fd: int = _libc.inotify_init1(os.O_CLOEXEC)
+    _check(min(fd, 0))
+    _check(min(_libc.inotify_add_watch(fd, bytes(directory), events), 0), directory)
+    return fd
 
 
 def _check(result: int, path: Path | None = None) -> None:
