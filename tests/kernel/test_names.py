@@ -92,7 +92,7 @@ def test_it_works_whatever_etc_hosts_is(bench: Bench, tmp_path: Path, hosts: str
     before = sorted(etc.iterdir())
     code = f"""\
 from pathlib import Path
-from vnetlab.kernel import syscalls
+from vnetlab import syscalls
 from vnetlab.kernel.etc_hosts import show_as_etc_hosts
 syscalls.unshare(syscalls.CLONE_NEWNS)
 syscalls.mount("none", Path("/"), None, syscalls.MS_SLAVE | syscalls.MS_REC)

@@ -1,0 +1,113 @@
+"""The keeper of realm `rootless`: started once, ended in order or not, and nothing left of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.realm.conftest import DEADLINE_S, PLAIN, Person, eventually
+
+KILLED = "the keeper of realm rootless was killed, and its labs with it\n"
+
+
+def assert_it_ends(person: Person) -> None:
+    """Check that neither a process nor a file of the realm stays."""
+    eventually(lambda: not person.realm_dir.exists(), "the end of its files")
+    eventually(lambda: not person.keepers(), "the end of its keeper")
+
+
+def test_it_ends_with_its_last_lab(person: Person) -> None:
+    """It goes on while there is a lab, and leaves nothing behind."""
+    person.write("other.yaml", PLAIN)
+    person.does("up", "plain.yaml")
+    (keeper,) = person.keepers()
+    person.does("up", "other.yaml")
+    person.does("down", "plain")
+    assert person.keepers() == [keeper]
+    assert "web1 reached web2" in person.does("probe", "web1", "web2")
+    person.does("down")
+    assert_it_ends(person)
+
+
+def test_it_ends_if_no_lab_comes_up(person: Person) -> None:
+    """A keeper that was started for a command which then failed does not stay."""
+    person.write("strange.yaml", "networks: {web: {ipv4: 10.0.0.0/24, mtu: 65535}}\nvms: {web1: }")
+    person.run("up", "strange.yaml", "--realm", "rootless")
+    person.run("down")
+    assert_it_ends(person)
+
+
+def test_first_commands_at_once_start_one_keeper(person: Person) -> None:
+    """Labs that are built at the same time share a realm, and are taken down at the same time."""
+    names = [f"lab{number}" for number in range(4)]
+    for name in names:
+        person.write(f"{name}.yaml", PLAIN)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda name: person.does("up", f"{name}.yaml"), names))
+        assert len(person.keepers()) == 1
+        assert len(person.does("ls").splitlines()) == 5
+        list(pool.map(lambda name: person.does("down", name), names))
+    assert_it_ends(person)
+
+
+def test_labs_that_come_and_go_at_once_always_find_a_realm(person: Person) -> None:
+    """A command that meets a keeper which is just ending starts the next one."""
+
+    def come_and_go(name: str) -> None:
+        person.write(f"{name}.yaml", "vms: {web1: }")
+        for _ in range(5):
+            person.does("up", f"{name}.yaml")
+            person.does("down", name)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(come_and_go, ("a", "b", "c")))
+    assert_it_ends(person)
+
+
+def test_down_ends_the_processes_in_a_lab(person: Person) -> None:
+    """A server that was left on a node ends with the lab."""
+    person.does("up", "plain.yaml")
+    server = person.start("exec", "web1", "--", "sh", "-c", "echo up; exec sleep 1000")
+    assert server.stdout is not None
+    assert server.stdout.readline() == "up\n"
+    person.does("down")
+    assert server.wait(DEADLINE_S) == -signal.SIGTERM
+    assert_it_ends(person)
+
+
+def test_a_killed_keeper_is_told_once_and_its_files_go(person: Person) -> None:
+    """`kill -9` takes the labs along; the next command says so, and the next lab comes up."""
+    person.does("up", "plain.yaml")
+    os.kill(person.keepers()[0], signal.SIGKILL)
+    eventually(lambda: not person.keepers(), "its death")
+    status = person.run("status")
+    assert status.returncode == 2
+    assert status.stderr == KILLED + "vnetlab: no lab is up; 'vnetlab up FILE' builds one\n"
+    assert not person.realm_dir.exists()
+    assert KILLED not in person.run("status").stderr
+    person.does("up", "plain.yaml")
+    assert "web1 reached web2" in person.does("probe", "web1", "web2")
+
+
+def test_up_after_a_killed_keeper_says_why_it_builds_anew(person: Person) -> None:
+    """`up` is no silent repair of what was lost."""
+    person.does("up", "plain.yaml")
+    os.kill(person.keepers()[0], signal.SIGKILL)
+    eventually(lambda: not person.keepers(), "its death")
+    up = person.run("up", "plain.yaml")
+    assert up.stderr.startswith(KILLED)
+    assert "plain is up: " in up.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_up_keeps_nobody(person: Person, number: signal.Signals) -> None:
+    """However far it came, `down` leaves nothing, or there is nothing to take down."""
+    up = person.start("up", "plain.yaml")
+    eventually(lambda: bool(person.keepers()) or up.poll() is not None, "its keeper")
+    up.send_signal(number)
+    up.wait(DEADLINE_S)
+    person.run("down")
+    assert_it_ends(person)
