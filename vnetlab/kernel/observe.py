@@ -29,7 +29,7 @@ from vnetlab.kernel.messages import (
 )
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nodes import Nodes
-from vnetlab.state.compile import DEFAULT_ROUTE
+from vnetlab.state.compile.parts import DEFAULT_ROUTE
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,

@@ -1,0 +1,47 @@
+"""Hypervisors: vSwitches, and uplinks to physical switches (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from vnetlab.state.compile.parts import (
+    Context,
+    node,
+    trunk_vlans,
+    veth,
+)
+from vnetlab.state.objects import (
+    Object,
+    Role,
+)
+from vnetlab.state.shaping import shape
+from vnetlab.topology.topology import (
+    Hypervisor,
+    Pnic,
+)
+
+
+def compile_hypervisor(context: Context, hypervisor: Hypervisor) -> Iterator[Object]:
+    """A hypervisor with its vSwitches and uplinks."""
+    yield from node(hypervisor.name, Role.HYPERVISOR)
+    vswitch_of = {pnic: vs.name for vs in hypervisor.vswitches for pnic in vs.pnics}
+    for vswitch in hypervisor.vswitches:
+        label = f"{hypervisor.name}.{vswitch.name}"
+        yield context.bridge(hypervisor.name, vswitch.name, Role.VSWITCH, label=label)
+    for pnic in hypervisor.pnics:
+        yield from _uplink(context, hypervisor.name, pnic, master=vswitch_of.get(pnic.name))
+
+
+def _uplink(
+    context: Context, hypervisor: str, pnic: Pnic, *, master: str | None
+) -> Iterator[Object]:
+    """A pNIC and the physical switch's port that it is cabled to, shaped in both directions."""
+    inner = replace(context.link(hypervisor, pnic.name, Role.PNIC), master=master)
+    outer = context.switch_port(pnic.switch, f"{hypervisor}.{pnic.name}")
+    yield from veth(inner, outer)
+    if master is not None:
+        yield from trunk_vlans(inner, context.vlans)
+    yield from trunk_vlans(outer, pnic.vlans)
+    for end in (inner, outer):
+        yield from shape(end.id, rate_bit_s=pnic.rate_bit_s, delay_ns=pnic.delay_ns)

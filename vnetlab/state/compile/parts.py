@@ -1,0 +1,134 @@
+"""What the compilation of every kind of node is put together from (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from ipaddress import ip_network
+
+from vnetlab.state.objects import (
+    Address,
+    BridgeVlan,
+    Kind,
+    Link,
+    Namespace,
+    Object,
+    Role,
+    Sysctl,
+)
+from vnetlab.topology.names import kernel_name
+from vnetlab.topology.topology import Interface, Segment, Topology
+
+NATIVE_VLAN = 1
+"""The VLAN that trunks carry without a tag (IEEE 802.1Q-2022, 9.6: the default PVID)."""
+
+SWITCH_BRIDGE = "br0"
+
+DEFAULT_ROUTE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+
+_LAYER_2_ONLY = {
+    "net/ipv6/conf/all/disable_ipv6": "1",
+    "net/ipv6/conf/default/disable_ipv6": "1",
+    "net/bridge/bridge-nf-call-arptables": "0",
+    "net/bridge/bridge-nf-call-ip6tables": "0",
+    "net/bridge/bridge-nf-call-iptables": "0",
+}
+_LAYER_3 = {
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
+    "net/ipv6/conf/default/accept_ra": "0",
+    "net/ipv6/conf/default/router_solicitations": "0",
+}
+_SYSCTLS: dict[Role, dict[str, str]] = {
+    Role.HYPERVISOR: _LAYER_2_ONLY,
+    Role.PHYSICAL_SWITCH: _LAYER_2_ONLY,
+    Role.VM: _LAYER_3 | {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"},
+    Role.ROUTER: _LAYER_3 | {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"},
+}
+
+
+class Context:
+    """One compilation: the topology and what is looked up in it again and again."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self.segments = {segment.name: segment for segment in topology.segments}
+        self.vlans = [segment.vlan for segment in topology.segments if segment.vlan is not None]
+        self.trunk_mtu = max((segment.mtu for segment in topology.segments), default=1500)
+
+    def bridge(self, netns: str, name: str, role: Role, *, label: str) -> Link:
+        """A bridge with its own MAC; `label` is its full name."""
+        return Link(
+            netns=netns,
+            name=kernel_name(name),
+            kind=Kind.BRIDGE,
+            role=role,
+            label=label,
+            mac=self.mac(label),
+            mtu=self.trunk_mtu,
+            vlan_filtering=bool(self.vlans),
+        )
+
+    def link(self, netns: str, name: str, role: Role) -> Link:
+        """One end of a veth pair: its full name, cut for the kernel, and a MAC of its own."""
+        label = f"{netns}.{name}"
+        return Link(
+            netns=netns,
+            name=kernel_name(name),
+            kind=Kind.VETH,
+            role=role,
+            label=label,
+            mac=self.mac(label),
+            mtu=self.trunk_mtu,
+        )
+
+    def switch_port(self, switch: str, name: str) -> Link:
+        """A physical switch's port, named after what is plugged into it."""
+        return replace(self.link(switch, name, Role.PHYSICAL_PORT), master=SWITCH_BRIDGE)
+
+    def mac(self, label: str) -> str:
+        """A locally administered address, the same for the same lab and label (RFC 9542, 2.1)."""
+        digest = hashlib.blake2b(f"{self.topology.name}/{label}".encode(), digest_size=5).digest()
+        return ":".join(f"{byte:02x}" for byte in b"\x02" + digest)
+
+
+def node(name: str, role: Role) -> Iterator[Object]:
+    """A namespace, and the settings that each of its role has."""
+    yield Namespace(name=name, role=role)
+    for key, value in _SYSCTLS[role].items():
+        yield Sysctl(netns=name, key=key, value=value)
+
+
+def veth(left: Link, right: Link) -> Iterator[Link]:
+    """The two ends of a veth pair."""
+    yield replace(left, peer=right.id)
+    yield replace(right, peer=left.id)
+
+
+def trunk_vlans(port: Link, vlans: Iterable[int]) -> Iterator[BridgeVlan]:
+    """The VLANs of a trunk port: with a tag, but for the native one."""
+    for vid in vlans:
+        yield bridge_vlan(port, vid, access=vid == NATIVE_VLAN)
+
+
+def bridge_vlan(port: Link, vid: int, *, access: bool) -> BridgeVlan:
+    """A VLAN on a port: without a tag both ways (`access`), or with one."""
+    return BridgeVlan(netns=port.netns, link=port.name, vid=vid, pvid=access, untagged=access)
+
+
+def addresses_on(link: Link, interfaces: Iterable[Interface]) -> Iterator[Address]:
+    """The addresses of a link."""
+    for interface in interfaces:
+        yield Address(netns=link.netns, link=link.name, interface=interface)
+
+
+def has_ipv6(addresses: Iterable[Interface]) -> bool:
+    """Whether any of the addresses is IPv6."""
+    return any(address.version == 6 for address in addresses)
+
+
+def is_native(segment: Segment) -> bool:
+    """Whether a trunk carries the segment without a tag."""
+    return segment.vlan in (None, NATIVE_VLAN)
