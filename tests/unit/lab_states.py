@@ -85,7 +85,14 @@ def _network(draw: st.DrawFn, name: str) -> dict[str, object]:
 
 def _hypervisor(draw: st.DrawFn) -> dict[str, dict[str, object]]:
     shaping = st.fixed_dictionaries(
-        {}, optional={"rate": st.sampled_from(("1gbit", "1mbit")), "delay": st.just("1ms")}
+        {},
+        optional={
+            "rate": st.sampled_from(("1gbit", "1mbit")),
+            "delay": st.just("1ms"),
+            "mtu": st.sampled_from((1000, 1400, 9000)),
+            "out": st.sampled_from(({"loss": "1%"}, {"rate": "1mbit", "queue": "20kb"})),
+            "in": st.sampled_from(({"delay": 0, "rate": "2mbit"}, {"corruption": "100%"})),
+        },
     )
     pnics = {name: draw(shaping) for name in ("eno1", "eno2")[: draw(st.integers(1, 2))]}
     vswitches = {f"vs{i}": {"pnics": [name]} for i, name in enumerate(pnics)}

@@ -21,6 +21,7 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.shaping import ROOT, shape
 from vnetlab.state.show import describe_change
+from vnetlab.topology.cables import Shaping
 
 HV, VM = Namespace(name="hv", role=Role.HYPERVISOR), Namespace(name="vm", role=Role.VM)
 
@@ -185,9 +186,9 @@ def foreign(parent: int, handle: int) -> Qdisc:
     return Qdisc(netns="hv", link="br0", handle=handle, parent=parent, kind="other", options=())
 
 
-DELAY = shape(BRIDGE.id, rate_bit_s=None, delay_ns=1_000_000)
-RATE = shape(BRIDGE.id, rate_bit_s=1_000_000, delay_ns=0)
-BOTH = shape(BRIDGE.id, rate_bit_s=1_000_000, delay_ns=1_000_000)
+DELAY = shape(BRIDGE.id, Shaping(delay_ns=1_000_000))
+RATE = shape(BRIDGE.id, Shaping(rate_bit_s=1_000_000))
+BOTH = shape(BRIDGE.id, Shaping(rate_bit_s=1_000_000, delay_ns=1_000_000))
 
 
 def test_a_delay_above_a_rate_takes_the_roots_place() -> None:
@@ -206,7 +207,7 @@ def test_a_rate_below_a_delay_is_taken_away_alone() -> None:
 
 def test_another_rate_is_set_in_place() -> None:
     """No packet in the queue is lost for it."""
-    faster = shape(BRIDGE.id, rate_bit_s=2_000_000, delay_ns=0)
+    faster = shape(BRIDGE.id, Shaping(rate_bit_s=2_000_000))
     assert changes(shaped(*RATE), shaped(*faster)) == ["~ tbf on hv.br0"]
 
 

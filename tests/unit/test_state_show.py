@@ -23,6 +23,7 @@ from vnetlab.state.objects import (
 from vnetlab.state.shaping import shape
 from vnetlab.state.show import describe, describe_change
 from vnetlab.state.units import show_rate, show_time
+from vnetlab.topology.cables import Shaping
 
 EVERYWHERE = ip_network("0.0.0.0/0")
 PORT = Link(
@@ -37,9 +38,12 @@ PORT = Link(
     master="vs0",
 )
 NAMED, SHAPED = "vSwitch port hv1.web1.eth0", "tbf on hv1.web1.eth0"
+FASTER = (
+    "rate 1gbit -> 2gbit, burst 125000 bytes -> 250000 bytes, queue 6250000 bytes -> 12500000 bytes"
+)
 TBF, NETEM = (
-    shape(PORT.id, rate_bit_s=1_500_000, delay_ns=0)[0],
-    shape(PORT.id, rate_bit_s=None, delay_ns=200_000)[0],
+    shape(PORT.id, Shaping(rate_bit_s=1_500_000))[0],
+    shape(PORT.id, Shaping(delay_ns=200_000))[0],
 )
 VLAN = BridgeVlan(netns="hv1", link="web1.eth0", vid=10, pvid=True, untagged=True)
 
@@ -104,9 +108,9 @@ def test_an_object_is_named_by_what_and_where_it_is(item: Object, words: str) ->
         ),
         (None, NETEM, "+ netem on hv1.web1.eth0: delay 200us, queue limit 100000 packets"),
         (
-            shape(PORT.id, rate_bit_s=10**9, delay_ns=0)[0],
-            shape(PORT.id, rate_bit_s=2 * 10**9, delay_ns=0)[0],
-            f"~ {SHAPED}: queue limit 6375000 bytes -> 12750000 bytes, rate 1gbit -> 2gbit",
+            shape(PORT.id, Shaping(rate_bit_s=10**9))[0],
+            shape(PORT.id, Shaping(rate_bit_s=2 * 10**9))[0],
+            f"~ {SHAPED}: {FASTER}",
         ),
         (
             Namespace(name="a", role=None, lo_up=False),

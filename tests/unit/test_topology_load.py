@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from vnetlab.errors import TopologyError
+from vnetlab.topology.cables import Cable, Shaping
 from vnetlab.topology.load import load
 from vnetlab.topology.store import dump, parse
 from vnetlab.topology.topology import Topology
 
+PLAIN = Cable(outbound=Shaping(), inbound=Shaping(), mtu=None)
 SHIPPED = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))
 
 
@@ -57,7 +59,7 @@ def test_a_second_hypervisor_brings_uplinks_and_a_physical_switch(tmp_path: Path
     assert [switch.name for switch in lab.physical_switches] == ["tor1"]
     for hypervisor in lab.hypervisors:
         (pnic,) = hypervisor.pnics
-        assert (pnic.name, pnic.switch, pnic.rate_bit_s, pnic.delay_ns) == ("eno1", "tor1", None, 0)
+        assert (pnic.name, pnic.switch, pnic.cable) == ("eno1", "tor1", PLAIN)
         assert pnic.vlans == (1, 10)
         assert hypervisor.vswitches[0].pnics == ("eno1",)
 
@@ -132,7 +134,9 @@ def test_what_the_file_gives_is_taken(tmp_path: Path) -> None:
     )
     assert (lab.name, lab.segments[0].mtu) == ("given", 9000)
     (pnic,) = lab.hypervisors[0].pnics
-    assert (pnic.rate_bit_s, pnic.delay_ns, pnic.vlans) == (1_500_000, 1_500_000, (10, 20))
+    shaping = Shaping(rate_bit_s=1_500_000, delay_ns=1_500_000)
+    assert pnic.cable == Cable(outbound=shaping, inbound=shaping, mtu=None)
+    assert pnic.vlans == (10, 20)
     first, second = lab.vms[0].nics
     assert (first.name, second.name) == ("eth0", "eth1")
     assert first.mac == "52:54:00:ab:00:01"

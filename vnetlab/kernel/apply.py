@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
-from vnetlab.kernel import messages, sysctls
+from vnetlab.kernel import messages, qdisc_messages, sysctls
 from vnetlab.kernel.netlink import Request
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed
@@ -64,6 +64,8 @@ class _Applying:
                 self._namespace(change)
         elif phase is Phase.SYSCTLS:
             self._write_sysctls(subjects)
+        elif phase is Phase.BRIDGES:
+            self._send(phase, self._bridges(subjects))
         elif phase is Phase.VETHS:
             self._send(phase, self._veths(subjects))
         else:
@@ -101,6 +103,13 @@ class _Applying:
                 for setting in settings:
                     sysctls.write(setting.key, setting.value)
 
+    def _bridges(self, subjects: Iterable[Object]) -> Iterator[tuple[Link, Any]]:
+        for item in subjects:
+            assert isinstance(item, Link)
+            index = self._new_index(item)
+            yield item, messages.create_bridge(item, index)
+            yield item, messages.claim_bridge_mtu(item, index)
+
     def _veths(self, subjects: Iterable[Object]) -> Iterator[tuple[Link, Any]]:
         ends = {item.id: item for item in subjects if isinstance(item, Link)}
         for end in ends.values():
@@ -122,8 +131,6 @@ class _Applying:
         match item := change.subject:
             case Link() if remove:
                 return messages.remove_link(self._indexes[item.id])
-            case Link() if phase is Phase.BRIDGES:
-                return messages.create_bridge(item, self._new_index(item))
             case Link() if phase is Phase.SUB_INTERFACES:
                 parent = LinkId(netns=item.netns, name=item.parent or "")
                 index = self._new_index(item)
@@ -138,7 +145,8 @@ class _Applying:
             case Route():
                 return messages.route(item, self._indexes, remove=remove)
             case Qdisc():
-                return messages.qdisc(item, self._indexes, remove=remove)
+                index = self._indexes[LinkId(netns=item.netns, name=item.link)]
+                return qdisc_messages.qdisc(item, index, remove=remove)
         raise AssertionError(f"{phase.name} has no message for {item}")
 
     def _new_index(self, link: Link) -> int:

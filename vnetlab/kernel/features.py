@@ -14,12 +14,13 @@ from typing import Any
 
 from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError
-from vnetlab.kernel import messages, namespaces
+from vnetlab.kernel import messages, namespaces, qdisc_messages
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.sysctls import known
 from vnetlab.state.features import Feature
 from vnetlab.state.objects import Kind, Link
 from vnetlab.state.shaping import shape
+from vnetlab.topology.cables import Shaping
 
 _SCRATCH = "scratch"
 
@@ -97,14 +98,14 @@ def _sub_interface(channel: Channel) -> bool:
     return _make(channel, below, above)
 
 
-def _qdisc(number: int, **wanted: Any) -> Callable[[Channel], bool]:
+def _qdisc(number: int, shaping: Shaping) -> Callable[[Channel], bool]:
     def check(channel: Channel) -> bool:
         link = _link(f"shaped{number}", Kind.BRIDGE)
-        (qdisc,) = shape(link.id, **wanted)
+        (qdisc,) = shape(link.id, shaping)
         return _make(
             channel,
             messages.create_bridge(link, number),
-            messages.qdisc(qdisc, {link.id: number}),
+            qdisc_messages.qdisc(qdisc, number),
         )
 
     return check
@@ -124,8 +125,8 @@ _CHECKS: dict[Feature, Callable[[Channel], bool]] = {
     Feature.BRIDGE: _bridge,
     Feature.BRIDGE_VLAN_FILTERING: _vlan_filtering,
     Feature.VLAN_8021Q: _sub_interface,
-    Feature.TBF: _qdisc(107, rate_bit_s=1_000_000, delay_ns=0),
-    Feature.NETEM: _qdisc(108, rate_bit_s=None, delay_ns=1_000_000),
+    Feature.TBF: _qdisc(107, Shaping(rate_bit_s=1_000_000)),
+    Feature.NETEM: _qdisc(108, Shaping(delay_ns=1_000_000)),
     Feature.IPV6: lambda _: known("net/ipv6/conf/default/disable_ipv6"),
     Feature.PACKET_SOCKETS: _packet_socket,
 }

@@ -9,33 +9,28 @@ from collections.abc import Mapping
 from socket import AF_BRIDGE, AF_INET, AF_INET6
 from typing import Any
 
-from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
-    RTM_DELQDISC,
     RTM_DELROUTE,
     RTM_NEWADDR,
     RTM_NEWLINK,
-    RTM_NEWQDISC,
     RTM_NEWROUTE,
     RTM_SETLINK,
 )
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
-from pyroute2.netlink.rtnl.tcmsg import sched_tbf, tcmsg
 
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
     Link,
     LinkId,
-    Qdisc,
     Role,
     Route,
 )
-from vnetlab.state.shaping import TICK_NS
 
 NEW = NLM_F_CREATE | NLM_F_EXCL
 FAMILIES = {4: AF_INET, 6: AF_INET6}
@@ -45,12 +40,8 @@ IFA_F_NODAD = 0x02
 _NO_PVID = 0
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
 BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED = 2, 4
+LEAST_IPV6_MTU = 1280  # RFC 8200, 5: below it a link has no IPv6 in the kernel at all
 RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RTN_UNICAST = 254, 4, 0, 253, 1
-
-_LARGEST_U32 = 0xFFFF_FFFF
-
-sched_tbf.options.nla_map = (*sched_tbf.options.nla_map, ("TCA_TBF_RATE64", "uint64"))
-"""A rate above 34 Gbit/s has an attribute of its own, which pyroute2 0.9 does not list."""
 
 Indexes = Mapping[LinkId, int]
 """The ifindex of every link of a lab; unique in it, so that a veth's end names its peer."""
@@ -62,6 +53,17 @@ def create_bridge(link: Link, index: int) -> Any:
     if link.vlan_filtering:
         data += _vlan_filtering(on=True)
     return _new_link(link, index, "bridge", {"attrs": data})
+
+
+def claim_bridge_mtu(link: Link, index: int) -> Any:
+    """The word that the MTU of a new bridge is ours: any change of it, which is undone later.
+
+    Otherwise it would be that of the smallest port, whenever one comes or changes
+    (net/bridge/br_if.c, br_mtu_auto_adjust).
+    """
+    message = _link_message(RTM_NEWLINK, index)
+    message["attrs"] = [("IFLA_MTU", link.mtu ^ 1)]
+    return message
 
 
 def create_veth(link: Link, index: int, peer: Link, peer_index: int, peer_netns_fd: int) -> Any:
@@ -93,8 +95,9 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
         ("IFLA_MTU", link.mtu),
         ("IFLA_IFALIAS", alias(link.role, link.label)),
         ("IFLA_MASTER", master),
-        ("IFLA_AF_SPEC", {"attrs": [ipv6]}),
     ]
+    if link.mtu >= LEAST_IPV6_MTU:
+        message["attrs"].append(("IFLA_AF_SPEC", {"attrs": [ipv6]}))
     if old is not None and link.vlan_filtering != old.vlan_filtering:
         data = {"attrs": _vlan_filtering(on=link.vlan_filtering)}
         info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", data)]}
@@ -167,21 +170,6 @@ def route(item: Route, indexes: Indexes, *, remove: bool = False) -> Any:
     return message
 
 
-def qdisc(item: Qdisc, indexes: Indexes, *, remove: bool = False) -> Any:
-    """A qdisc; one of the same kind and handle that is there is changed in place."""
-    message = tcmsg()
-    message["header"]["type"] = RTM_DELQDISC if remove else RTM_NEWQDISC
-    message["header"]["flags"] = 0 if remove else NLM_F_CREATE | NLM_F_REPLACE
-    message["index"] = indexes[LinkId(netns=item.netns, name=item.link)]
-    message["handle"] = item.handle
-    message["parent"] = item.parent
-    message["attrs"] = [("TCA_KIND", item.kind)]
-    if not remove:
-        options = _QDISC_OPTIONS[item.kind](dict(item.options))
-        message["attrs"].append(("TCA_OPTIONS", options))
-    return message
-
-
 def alias(role: Role | None, label: str) -> str:
     """The ifalias that keeps a link's role and full name."""
     return f"{role.value if role else ''} {label}".strip()
@@ -228,31 +216,3 @@ def _creation(link: Link) -> list[tuple[str, Any]]:
         ("IFLA_NUM_TX_QUEUES", 1),
         ("IFLA_NUM_RX_QUEUES", 1),
     ]
-
-
-def _netem(options: dict[str, int]) -> Any:
-    return {
-        "delay": options["delay_ns"] // TICK_NS,
-        "limit": options["limit_packets"],
-        "loss": 0,
-        "gap": 0,
-        "duplicate": 0,
-        "jitter": 0,
-    }
-
-
-def _tbf(options: dict[str, int]) -> Any:
-    rate_bytes_s = options["rate_bit_s"] // 8
-    parameters = {
-        "rate": min(rate_bytes_s, _LARGEST_U32),
-        "buffer": options["burst_ns"] // TICK_NS,
-        "limit": options["limit_bytes"],
-        "mtu": 0,
-    }
-    attrs = [("TCA_TBF_PARMS", parameters), ("TCA_TBF_RTAB", True)]
-    if rate_bytes_s > _LARGEST_U32:
-        attrs.append(("TCA_TBF_RATE64", rate_bytes_s))
-    return {"attrs": attrs}
-
-
-_QDISC_OPTIONS = {"netem": _netem, "tbf": _tbf}

@@ -29,6 +29,7 @@ from vnetlab.kernel.messages import (
 )
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nodes import Nodes
+from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.state.compile.parts import DEFAULT_ROUTE
 from vnetlab.state.objects import (
     Address,
@@ -44,7 +45,6 @@ from vnetlab.state.objects import (
     Sysctl,
     collect,
 )
-from vnetlab.state.shaping import TICK_NS
 
 _RTEXT_FILTER_BRVLAN = 2
 _RTPROT_KERNEL = 2
@@ -223,24 +223,8 @@ def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdi
                 handle=reply["handle"],
                 parent=reply["parent"],
                 kind=reply.get_attr("TCA_KIND"),
-                options=tuple(sorted(_qdisc_options(reply).items())),
+                options=tuple(sorted(qdisc_options(reply).items())),
             )
-
-
-def _qdisc_options(reply: Any) -> dict[str, int]:
-    options = reply.get_attr("TCA_OPTIONS")
-    match reply.get_attr("TCA_KIND"):
-        case "netem":
-            return {"delay_ns": options["delay"] * TICK_NS, "limit_packets": options["limit"]}
-        case "tbf":
-            parameters = options.get_attr("TCA_TBF_PARMS")
-            return {
-                "burst_ns": parameters["buffer"] * TICK_NS,
-                "limit_bytes": parameters["limit"],
-                "rate_bit_s": (options.get_attr("TCA_TBF_RATE64") or parameters["rate"]) * 8,
-            }
-        case _:
-            return {}
 
 
 def _sysctls(

@@ -20,8 +20,8 @@ class Feature(Enum):
         "networks with a VLAN",
     )
     VLAN_8021Q = ("802.1q", "CONFIG_VLAN_8021Q", "a router's interfaces in networks with a VLAN")
-    TBF = ("tbf", "CONFIG_NET_SCH_TBF", "the rate of an uplink")
-    NETEM = ("netem", "CONFIG_NET_SCH_NETEM", "the delay of an uplink")
+    TBF = ("tbf", "CONFIG_NET_SCH_TBF", "the rate of a cable")
+    NETEM = ("netem", "CONFIG_NET_SCH_NETEM", "the delay, loss and the like of a cable")
     IPV6 = ("ipv6", "CONFIG_IPV6", "IPv6 addresses, and keeping IPv6 off switches")
     PACKET_SOCKETS = ("packet-sockets", "CONFIG_PACKET", "the taps of a probe")
 

@@ -160,8 +160,9 @@ class Qdisc:
     """A queueing discipline: tc(8). `handle` and `parent` as in tc, 16 bits major, 16 minor.
 
     `options` by name, sorted, in the units of their names: tbf has `burst_ns` (how long its bucket
-    lasts at the rate), `limit_bytes` and `rate_bit_s`; netem has `delay_ns` and `limit_packets`.
-    Another kind has none here.
+    lasts at the rate), `limit_bytes` and `rate_bit_s`; netem has `delay_ns` and `limit_packets`;
+    both may have others that are not zero, netem's probabilities as a u32, whose largest is 1
+    (`loss_u32`). Another kind has none here.
     """
 
     netns: str

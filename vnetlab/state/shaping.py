@@ -1,9 +1,9 @@
-"""Qdiscs that give a link its rate and delay (pure).
+"""Qdiscs that do to what leaves a link what a direction of its cable does (pure).
 
-netem delays at the root, tbf below it limits the rate, so that a queue builds up where it does on
-a real link and its limit is in bytes::
+netem delays, loses, corrupts, duplicates and reorders at the root, tbf below it limits the rate, so
+that a queue builds up where it does on a real link and its limit is in bytes::
 
-    root ── 1: netem (delay) ── 2: tbf (rate, bucket, queue)
+    root ── 1: netem (delay, loss...) ── 2: tbf (rate, bucket, queue)
 
 With only one of them, it is the root. The kernel keeps times in ticks of 64 ns (tc-netem(8),
 include/net/pkt_sched.h, PSCHED_SHIFT), so what we ask for is rounded to those: what is read back
@@ -12,13 +12,21 @@ then equals what was asked for.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from vnetlab.state.objects import LinkId, Qdisc
+from vnetlab.topology.cables import Shaping
 
 ROOT = 0xFFFFFFFF  # TC_H_ROOT
 TICK_NS = 64
+SECOND_NS = 1_000_000_000
+CERTAIN = 0xFFFF_FFFF
+"""The probability 1 of netem: its shares are u32."""
+
 NETEM_HANDLE = 0x1_0000
 TBF_HANDLE = 0x2_0000
 
+_PPM = 1_000_000
 _BUCKET_NS = 1_000_000  # what a NIC may send back to back; two timer ticks of a HZ=1000 kernel fit
 _BUCKET_BYTES = 16 * 1024  # never less than some full-size packets
 _QUEUE_NS = 50_000_000  # a switch port's buffer: what is sent in 50 ms
@@ -27,14 +35,14 @@ _LARGEST_LIMIT_BYTES = 0xFFFF_FFFF
 _NETEM_LIMIT_PACKETS = 100_000  # packets on the way: the link's own queue is tbf's
 
 
-def shape(link: LinkId, *, rate_bit_s: int | None, delay_ns: int) -> tuple[Qdisc, ...]:
+def shape(link: LinkId, shaping: Shaping) -> tuple[Qdisc, ...]:
     """Return the qdiscs that shape what leaves `link`, root first; none where nothing is asked."""
     qdiscs: list[Qdisc] = []
-    if delay_ns:
-        qdiscs.append(_qdisc(link, "netem", NETEM_HANDLE, ROOT, _netem(delay_ns)))
-    if rate_bit_s is not None:
+    if replace(shaping, rate_bit_s=None, burst_bytes=None, queue_bytes=None) != Shaping():
+        qdiscs.append(_qdisc(link, "netem", NETEM_HANDLE, ROOT, _netem(shaping)))
+    if shaping.rate_bit_s is not None:
         parent = NETEM_HANDLE | 1 if qdiscs else ROOT
-        qdiscs.append(_qdisc(link, "tbf", TBF_HANDLE, parent, _tbf(rate_bit_s)))
+        qdiscs.append(_qdisc(link, "tbf", TBF_HANDLE, parent, _tbf(shaping, shaping.rate_bit_s)))
     return tuple(qdiscs)
 
 
@@ -49,20 +57,46 @@ def _qdisc(link: LinkId, kind: str, handle: int, parent: int, options: dict[str,
     )
 
 
-def _netem(delay_ns: int) -> dict[str, int]:
-    return {"delay_ns": _ticks(delay_ns), "limit_packets": _NETEM_LIMIT_PACKETS}
+def _netem(shaping: Shaping) -> dict[str, int]:
+    """Options of netem, without those that are zero; one that reorders has a gap of 1."""
+    found = {
+        "jitter_ns": _ticks(shaping.jitter_ns),
+        "loss_u32": _probability(shaping.loss_ppm),
+        "corruption_u32": _probability(shaping.corruption_ppm),
+        "duplication_u32": _probability(shaping.duplication_ppm),
+        "reordering_u32": _probability(shaping.reordering_ppm),
+        "reordering_gap_packets": int(bool(shaping.reordering_ppm)),
+    }
+    always = {"delay_ns": _ticks(shaping.delay_ns), "limit_packets": _NETEM_LIMIT_PACKETS}
+    return always | {name: value for name, value in found.items() if value}
 
 
-def _tbf(rate_bit_s: int) -> dict[str, int]:
+def _tbf(shaping: Shaping, rate_bit_s: int) -> dict[str, int]:
     rate_bytes_s = max(rate_bit_s // 8, 1)
-    bucket_ns = max(_BUCKET_NS, _BUCKET_BYTES * 1_000_000_000 // rate_bytes_s)
-    bucket_bytes = rate_bytes_s * bucket_ns // 1_000_000_000
-    queue_bytes = max(_QUEUE_BYTES, rate_bytes_s * _QUEUE_NS // 1_000_000_000)
+    if shaping.burst_bytes is None:
+        burst_ns = max(_BUCKET_NS, _BUCKET_BYTES * SECOND_NS // rate_bytes_s)
+    else:
+        burst_ns = -(-shaping.burst_bytes * SECOND_NS // rate_bytes_s)
+    burst_ns = _ticks(burst_ns)
+    queue_bytes = shaping.queue_bytes
+    if queue_bytes is None:
+        queue_bytes = max(_QUEUE_BYTES, rate_bytes_s * _QUEUE_NS // SECOND_NS)
+    bucket_bytes = bucket(rate_bytes_s, burst_ns)
     return {
         "rate_bit_s": rate_bytes_s * 8,
-        "burst_ns": _ticks(bucket_ns),
+        "burst_ns": burst_ns,
         "limit_bytes": min(bucket_bytes + queue_bytes, _LARGEST_LIMIT_BYTES),
     }
+
+
+def bucket(rate_bytes_s: int, burst_ns: int) -> int:
+    """How many bytes the rate sends in the duration of a burst."""
+    return rate_bytes_s * burst_ns // SECOND_NS
+
+
+def _probability(ppm: int) -> int:
+    """A share as the kernel has it: netem compares it with a random u32 (net/sched/sch_netem.c)."""
+    return (ppm * CERTAIN + _PPM // 2) // _PPM
 
 
 def _ticks(duration_ns: int) -> int:

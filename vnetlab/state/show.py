@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import (
     Address,
@@ -17,7 +15,7 @@ from vnetlab.state.objects import (
     Route,
     Sysctl,
 )
-from vnetlab.state.units import show_rate, show_time
+from vnetlab.state.qdisc_words import qdisc_settings
 
 ROLE_WORDS: dict[Role, str] = {
     Role.VM: "VM",
@@ -36,15 +34,6 @@ _SAID_ALREADY = ("label", "role", "loopback", "state", "IPv6 link-local")
 """Settings of a new object that its name tells, or that are the same for all of its kind."""
 
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
-
-
-_QDISC_WORDS: dict[str, Callable[[int], tuple[str, str]]] = {
-    "burst_ns": lambda value: ("burst", show_time(value)),
-    "delay_ns": lambda value: ("delay", show_time(value)),
-    "limit_bytes": lambda value: ("queue limit", f"{value} bytes"),
-    "limit_packets": lambda value: ("queue limit", f"{value} packets"),
-    "rate_bit_s": lambda value: ("rate", show_rate(value)),
-}
 
 
 def describe(item: Object) -> str:
@@ -85,7 +74,7 @@ def settings(item: Object) -> dict[str, str]:
                 "egress": "untagged" if item.untagged else "tagged",
             }
         case Qdisc():
-            return dict(_QDISC_WORDS[name](value) for name, value in item.options)
+            return qdisc_settings(item)
         case _:
             return {}
 

@@ -73,10 +73,12 @@ def _links(name: str, file: File) -> Iterator[tuple[str, Path]]:
 def _refuse_vlans(file: File, findings: Findings) -> None:
     for name, hypervisor in file.hypervisors.items():
         for pnic_name, pnic in (hypervisor.pnics or {}).items():
-            if pnic.vlans is not None:
-                path: Path = ("hypervisors", name, "pnics", pnic_name, "vlans")
-                text, fix = "no network has a VLAN", "give the networks a vlan, or leave this out"
-                findings.add(path, text, fix=fix)
+            for key in ("vlans", "native"):
+                if getattr(pnic, key) is not None:
+                    path: Path = ("hypervisors", name, "pnics", pnic_name, key)
+                    text = "no network has a VLAN"
+                    fix = "give the networks a vlan, or leave this out"
+                    findings.add(path, text, fix=fix)
 
 
 def _check_loops(file: File, findings: Findings) -> None:

@@ -15,10 +15,13 @@ from pydantic_core import core_schema
 from vnetlab.topology.names import LONGEST_NAME
 from vnetlab.topology.quantities import (
     FASTEST_BIT_S,
+    LARGEST_BYTES,
     LONGEST_DELAY_NS,
     SLOWEST_BIT_S,
     parse_delay,
     parse_rate,
+    parse_share,
+    parse_size,
 )
 from vnetlab.topology.topology import Address
 from vnetlab.topology.values import (
@@ -139,6 +142,17 @@ _DELAY = _text(
     rf"{_DECIMAL} ?[nNuUmM]?[sS]|0+(\.0+)? ?",
     *("200us", "1.5ms", "2s"),
 )
+_SIZE = _text(
+    "size",
+    "A number of `b`, `kb`, `mb` (bytes, 1000 and 1000000 of them), `kib` or `mib` (1024 and "
+    "1048576).",
+    rf"{_DECIMAL} ?([kKmM][iI]?)?[bB]",
+    *("64kb", "1.5mb", "128kib"),
+)
+_BYTES = _number("bytes", "A size without a unit.", (1, LARGEST_BYTES), 64000)
+_SHARE = _text(
+    "share", "Per cent, in steps of 0.0001%.", rf"{_DECIMAL} ?%|0+(\.0+)? ?", "0.1%", "25%"
+)
 _MAC = _text(
     "MAC address",
     "Unicast: the first byte is even. With colons or dashes.",
@@ -157,6 +171,10 @@ Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema(_MTU)]
 Rate = Annotated[int, BeforeValidator(parse_rate), WithJsonSchema({"anyOf": [_RATE, _BIT_S]})]
 Delay = Annotated[
     int, BeforeValidator(parse_delay), WithJsonSchema({"anyOf": [_DELAY, {"const": 0}]})
+]
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema({"anyOf": [_SIZE, _BYTES]})]
+Share = Annotated[
+    int, BeforeValidator(parse_share), WithJsonSchema({"anyOf": [_SHARE, {"const": 0}]})
 ]
 Mac = Annotated[str, BeforeValidator(parse_mac), WithJsonSchema(_MAC)]
 Prefix4 = Annotated[IPv4Network, BeforeValidator(parse_ipv4_prefix), WithJsonSchema(_PREFIX4)]

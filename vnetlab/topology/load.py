@@ -9,12 +9,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import assign_addresses
+from vnetlab.topology.check_cables import check_cables
 from vnetlab.topology.check_networks import check_networks
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_wiring import check_wiring
 from vnetlab.topology.defaults import fill_in
 from vnetlab.topology.document import format_path, read_document
 from vnetlab.topology.findings import Findings
+from vnetlab.topology.model_paths import is_object
 from vnetlab.topology.resolve import resolve
 from vnetlab.topology.shape import read_model
 from vnetlab.topology.source import Source, read_text
@@ -42,6 +44,7 @@ def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topolog
     file = fill_in(read_model(content, findings), path)
     check_references(file, findings)
     check_wiring(file, findings)
+    check_cables(file, findings)
     check_networks(file, findings)
     findings.raise_if_any()
     addresses = assign_addresses(file, findings)
@@ -62,11 +65,5 @@ def _read_source(path: Path, variables: Mapping[str, object]) -> Source:
 def _find_lines(
     file: str, paths: Iterable[document.Path], findings: Findings
 ) -> tuple[tuple[str, str], ...]:
-    objects = (path for path in paths if _is_object(path))
+    objects = (path for path in paths if is_object(path) or path[-2:-1] == ("networks",))
     return tuple(sorted((format_path(path), f"{file}:{findings.line(path)}") for path in objects))
-
-
-def _is_object(path: document.Path) -> bool:
-    """Whether an object is at `path`: every second step is a name, or an index of interfaces."""
-    is_item = bool(path) and len(path) % 2 == 0
-    return is_item and (isinstance(path[-1], str) or path[-2] in {"nics", "networks"})

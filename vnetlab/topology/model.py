@@ -6,29 +6,23 @@ what refers to what is checked by `check_*.py`. The descriptions make the refere
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from vnetlab.topology.forms import (
     Address4,
     Address6,
-    Delay,
     Gateways,
     Mac,
     Mtu,
     Prefix4,
     Prefix6,
-    Rate,
     Section,
     ShortForm,
     Text,
     Vlan,
 )
-
-
-class Part(BaseModel):
-    """A mapping of the file. A key that it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from vnetlab.topology.model_cables import Trunk
+from vnetlab.topology.part import Part
 
 
 class Network(Part):
@@ -62,25 +56,12 @@ class PhysicalSwitch(Part):
     model_config = ConfigDict(title="physical switch")
 
 
-class Pnic(Part):
+class Pnic(Trunk):
     """A physical NIC of a hypervisor: the uplink to a physical switch. Short form: its `to`."""
 
     model_config = ConfigDict(title="pNIC")
 
     to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
-    rate: Rate | None = Field(
-        default=None,
-        description="Bandwidth in each direction: 1gbit, 1.5mbit, 64kbit, or a number of bit/s. "
-        "Default: not limited.",
-    )
-    delay: Delay = Field(
-        default=0, description="Delay in each direction: 200us, 1.5ms, 2s. Default: 0."
-    )
-    vlans: tuple[Vlan, ...] | None = Field(
-        default=None,
-        description="VLANs that the physical switch's trunk port to this pNIC carries. "
-        "Default: all of the file.",
-    )
 
 
 class VSwitch(Part):

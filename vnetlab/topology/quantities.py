@@ -1,4 +1,4 @@
-"""Rates and delays as users write them, in the units of tc(8) (pure)."""
+"""Rates, delays, sizes and shares as users write them, in the units of tc(8) (pure)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from vnetlab.topology.wording import InvalidValueError, got
 
-_QUANTITY = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([a-z/]*)", re.ASCII)
+_QUANTITY = re.compile(r"([0-9]{1,20}(?:\.[0-9]{1,20})?) ?([a-z/%]*)", re.ASCII)
 
 _BIT_S = {"bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "tbit": 10**12}
 _RATE = "a rate such as 1gbit, 100mbit, 64kbit or 1.5mbit"
@@ -18,6 +18,14 @@ _NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9}
 _DELAY = "a delay such as 200us, 1.5ms or 2s"
 LONGEST_DELAY_NS = 100 * 10**9
 """tc keeps delays in 32 bits of 64 ns: 274 s."""
+
+_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "kib": 2**10, "mib": 2**20}
+_SIZE = "a size such as 64kb, 1.5mb or 128kib"
+LARGEST_BYTES = 10**9
+"""tc keeps sizes in 32 bits; a queue and a burst are added up."""
+
+_SHARE = "a share such as 0.1% or 25%"
+_PPM = 10**6
 
 
 def parse_rate(value: object) -> int:
@@ -44,6 +52,28 @@ def parse_delay(value: object) -> int:
     if delay_ns > LONGEST_DELAY_NS:
         raise got(value, "a delay of 100s at most")
     return delay_ns
+
+
+def parse_size(value: object) -> int:
+    """A number of bytes from `64kb`, `128kib` or a plain whole number. Raises InvalidValueError."""
+    number, unit = _split(value, _SIZE)
+    if unit.endswith("bit"):
+        raise got(value, _SIZE, fix="it is in bytes, 8 bits each")
+    size = number * _factor(value, unit or "b", _BYTES, _SIZE)
+    if not 1 <= size <= LARGEST_BYTES or size != int(size):
+        raise got(value, "a whole number of bytes from 1b to 1000mb")
+    return int(size)
+
+
+def parse_share(value: object) -> int:
+    """A share in millionths from `0.1%` or 0. Raises InvalidValueError."""
+    number, unit = _split(value, _SHARE)
+    if not unit and number:
+        raise got(value, _SHARE, fix=f"write '{number:f}%' if you mean percent")
+    share = number * _factor(value, unit or "%", {"%": _PPM // 100}, _SHARE)
+    if share > _PPM or share != int(share):
+        raise got(value, "a share from 0% to 100% in steps of 0.0001%")
+    return int(share)
 
 
 def _split(value: object, expected: str) -> tuple[Decimal, str]:

@@ -38,8 +38,15 @@ hypervisors:
   hv1:
     pnics:
       eno1: tor1                          # the same as {to: tor1}
-      eno2: {to: tor2, rate: 1gbit, delay: 200us}
+      eno2: {to: tor2, rate: 1gbit, delay: 200us, loss: 0.1%, mtu: 9000}
     vswitches: {vs0: {pnics: [eno1]}, vs1: {pnics: [eno2]}}
+""",
+    "direction": """\
+hypervisors:
+  hv1:
+    pnics:
+      eno1: {rate: 1gbit, queue: 200kb, out: {delay: 1ms, jitter: 200us}, in: {rate: 100mbit}}
+vms: {a: , b: }
 """,
     "vSwitch": """\
 hypervisors:
@@ -95,7 +102,7 @@ def render_reference() -> str:
     """The page, in Markdown."""
     schema = json_schema()
     lines = [_INTRODUCTION, "## The whole file", *_keys(schema)]
-    for part in _parts(schema, schema):
+    for part in {part["title"]: part for part in _parts(schema, schema)}.values():
         title = part["title"]
         lines += [f"\n## {title[0].upper()}{title[1:]}" if title.islower() else f"\n## {title}"]
         lines += ["", part["description"], *_keys(part)]

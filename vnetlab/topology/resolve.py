@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import gateways_of, prefixes_of
-from vnetlab.topology.defaults import vlans_of
+from vnetlab.topology.cables import resolve_cable
+from vnetlab.topology.defaults import NATIVE_VLAN, vlans_of
 from vnetlab.topology.topology import (
     Hypervisor,
     PhysicalSwitch,
@@ -70,15 +71,19 @@ def _resolve_hypervisor(
             for vswitch_name, vswitch in (hypervisor.vswitches or {}).items()
         ),
         pnics=tuple(
-            Pnic(
-                name=pnic_name,
-                switch=str(pnic.to),
-                rate_bit_s=pnic.rate,
-                delay_ns=pnic.delay,
-                vlans=vlans if pnic.vlans is None else tuple(sorted(set(pnic.vlans))),
-            )
+            _resolve_pnic(pnic_name, pnic, vlans)
             for pnic_name, pnic in (hypervisor.pnics or {}).items()
         ),
+    )
+
+
+def _resolve_pnic(name: str, pnic: model.Pnic, vlans: tuple[int, ...]) -> Pnic:
+    return Pnic(
+        name=name,
+        switch=str(pnic.to),
+        cable=resolve_cable(pnic),
+        vlans=vlans if pnic.vlans is None else tuple(sorted(set(pnic.vlans))),
+        native=(pnic.native or NATIVE_VLAN) if vlans else None,
     )
 
 

@@ -6,17 +6,18 @@ rest becomes the model, so that the checks which follow can tell the user about 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from vnetlab.topology.model import File, Part
+from vnetlab.topology.model import File
+from vnetlab.topology.model_paths import keys_of, part_at
 from vnetlab.topology.wording import InvalidValueError, did_you_mean, got, show
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from vnetlab.topology.document import Document, Path
+    from vnetlab.topology.document import Document
     from vnetlab.topology.findings import Findings
 
 _EXPECTED = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
@@ -48,7 +49,8 @@ def _note(detail: ErrorDetails, findings: Findings) -> None:
     path = detail["loc"]
     if detail["type"] == "extra_forbidden":
         key = str(path[-1])
-        known = _part_at(path[:-1]).model_fields
+        part = part_at(path[:-1])
+        known = keys_of(part) if part else ()
         findings.add_to_key(path, f"unknown key {show(key)}", fix=did_you_mean(key, known))
         return
     while not findings.has(path):  # a list of one that was written without brackets
@@ -61,25 +63,11 @@ def _note(detail: ErrorDetails, findings: Findings) -> None:
     findings.add(path, error.text, fix=error.fix)
 
 
-def _part_at(path: Path) -> type[Part]:
-    """The class of the mapping at `path`, in which keys of parts and names or indexes alternate."""
-    part: type[Part] = File
-    for key in path[::2]:
-        part = cast("type[Part]", _find_part(part.model_fields[str(key)].annotation))
-    return part
-
-
-def _find_part(annotation: object) -> type[Part] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return annotation
-    return next(filter(None, map(_find_part, get_args(annotation))), None)
-
-
 def _take_out(value: dict[str, Any], detail: ErrorDetails) -> None:
     """Remove what `detail` is about: an object's content, or else the key whose value it is in."""
     path = detail["loc"]
     is_part = detail["type"] == "model_type"
-    is_item = len(path) % 2 == 0  # of a list of plain values
+    is_item = isinstance(path[-1], int)  # of a list of plain values
     *above, last = path[:-1] if is_item and not is_part else path
     inner: Any = value
     for key in above:

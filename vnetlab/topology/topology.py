@@ -17,6 +17,8 @@ from ipaddress import (
     IPv6Network,
 )
 
+from vnetlab.topology.cables import Cable
+
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -49,16 +51,15 @@ class PhysicalSwitch:
 class Pnic:
     """A physical NIC of a hypervisor: the uplink of its vSwitch to a physical switch.
 
-    `rate_bit_s` (None: unshaped) and `delay_ns` hold for each direction. `vlans` are the VLAN ids
-    that the physical switch's trunk port carries to it, sorted; empty where the topology has no
-    VLANs.
+    `vlans` are the VLAN ids that the physical switch's trunk port carries to it, sorted; `native`
+    the one that it carries without a tag. Empty and None where the topology has no VLANs.
     """
 
     name: str
     switch: str
-    rate_bit_s: int | None
-    delay_ns: int
+    cable: Cable
     vlans: tuple[int, ...]
+    native: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

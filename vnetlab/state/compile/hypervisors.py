@@ -7,15 +7,14 @@ from dataclasses import replace
 
 from vnetlab.state.compile.parts import (
     Context,
+    cable,
     node,
     trunk_vlans,
-    veth,
 )
 from vnetlab.state.objects import (
     Object,
     Role,
 )
-from vnetlab.state.shaping import shape
 from vnetlab.topology.topology import (
     Hypervisor,
     Pnic,
@@ -39,9 +38,7 @@ def _uplink(
     """A pNIC and the physical switch's port that it is cabled to, shaped in both directions."""
     inner = replace(context.link(hypervisor, pnic.name, Role.PNIC), master=master)
     outer = context.switch_port(pnic.switch, f"{hypervisor}.{pnic.name}")
-    yield from veth(inner, outer)
+    yield from cable(inner, outer, pnic.cable)
     if master is not None:
         yield from trunk_vlans(inner, context.vlans)
-    yield from trunk_vlans(outer, pnic.vlans)
-    for end in (inner, outer):
-        yield from shape(end.id, rate_bit_s=pnic.rate_bit_s, delay_ns=pnic.delay_ns)
+    yield from trunk_vlans(outer, pnic.vlans, native=pnic.native)

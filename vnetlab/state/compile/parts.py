@@ -17,6 +17,8 @@ from vnetlab.state.objects import (
     Role,
     Sysctl,
 )
+from vnetlab.state.shaping import shape
+from vnetlab.topology.cables import Cable
 from vnetlab.topology.names import kernel_name
 from vnetlab.topology.topology import Interface, Segment, Topology
 
@@ -107,10 +109,21 @@ def veth(left: Link, right: Link) -> Iterator[Link]:
     yield replace(right, peer=left.id)
 
 
-def trunk_vlans(port: Link, vlans: Iterable[int]) -> Iterator[BridgeVlan]:
+def cable(near: Link, far: Link, plugged: Cable) -> Iterator[Object]:
+    """A veth pair that is a cable: outbound is what leaves its near end."""
+    if plugged.mtu is not None:
+        near, far = replace(near, mtu=plugged.mtu), replace(far, mtu=plugged.mtu)
+    yield from veth(near, far)
+    yield from shape(near.id, plugged.outbound)
+    yield from shape(far.id, plugged.inbound)
+
+
+def trunk_vlans(
+    port: Link, vlans: Iterable[int], *, native: int | None = NATIVE_VLAN
+) -> Iterator[BridgeVlan]:
     """The VLANs of a trunk port: with a tag, but for the native one."""
     for vid in vlans:
-        yield bridge_vlan(port, vid, access=vid == NATIVE_VLAN)
+        yield bridge_vlan(port, vid, access=vid == native)
 
 
 def bridge_vlan(port: Link, vid: int, *, access: bool) -> BridgeVlan:

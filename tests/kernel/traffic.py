@@ -1,0 +1,71 @@
+"""Datagrams between two nodes: sent, counted and timed, without a process in either."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.kernel.conftest import Bench
+from vnetlab.kernel.namespaces import entered
+
+_PORT = 7000
+_QUIET_S = 1.0  # nothing for so long: nothing comes any more
+
+
+class Traffic:
+    """Two sockets, each in its node and connected to the other."""
+
+    def __init__(self, here: socket.socket, there: socket.socket) -> None:
+        self._here = here
+        self._there = there
+
+    @classmethod
+    @contextmanager
+    def between(cls, bench: Bench, *ends: tuple[str, str]) -> Iterator[Traffic]:
+        """Of two nodes, each with the address that it has."""
+        sockets = []
+        for node, address in ends:
+            with entered(bench.lab().namespace(node)):
+                family = socket.AF_INET6 if ":" in address else socket.AF_INET
+                made = socket.socket(family, socket.SOCK_DGRAM)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            made.bind((address, _PORT))
+            made.settimeout(_QUIET_S)
+            sockets.append(made)
+        for mine, (_, address) in zip(sockets, reversed(ends), strict=True):
+            mine.connect((address, _PORT))
+        here, there = sockets
+        with here, there:
+            yield cls(here, there)
+
+    def send(self, count: int, *, size_bytes: int = 972) -> list[int]:
+        """Send numbered datagrams; return the numbers of those that arrive, in their order."""
+        return _send(self._here, self._there, count, size_bytes)
+
+    def send_back(self, count: int, *, size_bytes: int = 972) -> list[int]:
+        """The other way round."""
+        return _send(self._there, self._here, count, size_bytes)
+
+    def fastest_answer_s(self, count: int) -> float:
+        """The shortest time from a question to its answer."""
+        fastest = float("inf")
+        for _ in range(count):
+            started = time.monotonic()
+            self._here.send(b"?")
+            self._there.send(self._there.recv(100))
+            self._here.recv(100)
+            fastest = min(fastest, time.monotonic() - started)
+        return fastest
+
+
+def _send(sender: socket.socket, receiver: socket.socket, count: int, size_bytes: int) -> list[int]:
+    for number in range(count):
+        sender.send(number.to_bytes(4, "big") + bytes(size_bytes - 4))
+    arrived = []
+    try:
+        while True:
+            arrived.append(int.from_bytes(receiver.recv(65536)[:4], "big"))
+    except TimeoutError:
+        return arrived

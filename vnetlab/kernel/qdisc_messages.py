@@ -1,0 +1,163 @@
+"""Queueing disciplines as traffic-control messages, and the options in their replies (pure).
+
+Layouts: include/uapi/linux/pkt_sched.h; net/sched/sch_netem.c, sch_tbf.c.
+
+An option that a change does not speak of stays as it was, so each is spoken of.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyroute2.netlink import NLM_F_CREATE, NLM_F_REPLACE, nla
+from pyroute2.netlink.rtnl import RTM_DELQDISC, RTM_NEWQDISC
+from pyroute2.netlink.rtnl.tcmsg import sched_netem, sched_tbf, tcmsg
+
+from vnetlab.state.objects import Qdisc
+from vnetlab.state.shaping import TICK_NS
+
+_LARGEST_U32 = 0xFFFF_FFFF
+
+
+class _NetemSlot(nla):  # type: ignore[misc] # pyroute2 has no types
+    """When netem hands on packets in bunches: struct tc_netem_slot."""
+
+    fields = (
+        ("min_delay", "q"),
+        ("max_delay", "q"),
+        ("max_packets", "i"),
+        ("max_bytes", "i"),
+        ("dist_delay", "q"),
+        ("dist_jitter", "q"),
+    )
+
+
+sched_tbf.options.nla_map = (
+    *sched_tbf.options.nla_map[:4],
+    ("TCA_TBF_RATE64", "uint64"),
+    ("TCA_TBF_PRATE64", "uint64"),
+)
+"""Rates above 34 Gbit/s have attributes of their own, which pyroute2 0.9 does not list."""
+
+sched_netem.options.nla_map = (
+    *sched_netem.options.nla_map[:5],
+    ("TCA_NETEM_LOSS", "hex"),
+    ("TCA_NETEM_RATE", "netem_rate"),
+    ("TCA_NETEM_ECN", "uint32"),
+    ("TCA_NETEM_RATE64", "uint64"),
+    ("TCA_NETEM_PAD", "none"),
+    ("TCA_NETEM_LATENCY64", "int64"),
+    ("TCA_NETEM_JITTER64", "int64"),
+    ("TCA_NETEM_SLOT", "netem_slot"),
+)
+sched_netem.options.netem_slot = _NetemSlot
+"""Attributes of which pyroute2 0.9 does not know: what somebody may set by hand."""
+
+
+def qdisc(item: Qdisc, index: int, *, remove: bool = False) -> Any:
+    """A qdisc; one of the same kind and handle that is there is changed in place."""
+    message = tcmsg()
+    message["header"]["type"] = RTM_DELQDISC if remove else RTM_NEWQDISC
+    message["header"]["flags"] = 0 if remove else NLM_F_CREATE | NLM_F_REPLACE
+    message["index"] = index
+    message["handle"] = item.handle
+    message["parent"] = item.parent
+    message["attrs"] = [("TCA_KIND", item.kind)]
+    if not remove and item.kind in _ENCODERS:
+        options = _ENCODERS[item.kind](dict(item.options))
+        message["attrs"].append(("TCA_OPTIONS", options))
+    return message
+
+
+def qdisc_options(reply: Any) -> dict[str, int]:
+    """The options of a qdisc that the kernel tells of, by the names of `Qdisc.options`."""
+    options = reply.get_attr("TCA_OPTIONS")
+    decode = _DECODERS.get(reply.get_attr("TCA_KIND"))
+    return decode(options) if decode else {}
+
+
+def _encode_netem(options: dict[str, int]) -> Any:
+    corruption, reordering = options.get("corruption_u32", 0), options.get("reordering_u32", 0)
+    return {
+        "delay": options["delay_ns"] // TICK_NS,
+        "limit": options["limit_packets"],
+        "loss": options.get("loss_u32", 0),
+        "gap": options.get("reordering_gap_packets", 0),
+        "duplicate": options.get("duplication_u32", 0),
+        "jitter": options.get("jitter_ns", 0) // TICK_NS,
+        "attrs": [
+            ("TCA_NETEM_CORR", {"delay_corr": 0, "loss_corr": 0, "dup_corr": 0}),
+            ("TCA_NETEM_REORDER", {"prob_reorder": reordering, "corr_reorder": 0}),
+            ("TCA_NETEM_CORRUPT", {"prob_corrupt": corruption, "corr_corrupt": 0}),
+            ("TCA_NETEM_RATE", {"rate": 0}),
+            ("TCA_NETEM_ECN", 0),
+            ("TCA_NETEM_SLOT", {"max_packets": 0}),
+        ],
+    }
+
+
+def _decode_netem(options: Any) -> dict[str, int]:
+    """Its options, without those that are zero: most of them are for somebody's own doings."""
+    correlation = options.get_attr("TCA_NETEM_CORR") or {}
+    reordering = options.get_attr("TCA_NETEM_REORDER") or {}
+    corruption = options.get_attr("TCA_NETEM_CORRUPT") or {}
+    rate = options.get_attr("TCA_NETEM_RATE") or {}
+    found = {
+        "jitter_ns": options["jitter"] * TICK_NS,
+        "loss_u32": options["loss"],
+        "duplication_u32": options["duplicate"],
+        "reordering_u32": reordering.get("prob_reorder", 0),
+        "reordering_gap_packets": options["gap"],
+        "corruption_u32": corruption.get("prob_corrupt", 0),
+        "delay_correlation_u32": correlation.get("delay_corr", 0),
+        "loss_correlation_u32": correlation.get("loss_corr", 0),
+        "duplication_correlation_u32": correlation.get("dup_corr", 0),
+        "reordering_correlation_u32": reordering.get("corr_reorder", 0),
+        "corruption_correlation_u32": corruption.get("corr_corrupt", 0),
+        "rate_bit_s": (options.get_attr("TCA_NETEM_RATE64") or rate.get("rate", 0)) * 8,
+        "rate_overhead_bytes": rate.get("packet_overhead", 0),
+        "ecn": options.get_attr("TCA_NETEM_ECN") or 0,
+        "loss_model": int(options.get_attr("TCA_NETEM_LOSS") is not None),
+        "slots": int(options.get_attr("TCA_NETEM_SLOT") is not None),
+    }
+    always = {"delay_ns": options["delay"] * TICK_NS, "limit_packets": options["limit"]}
+    return always | {name: value for name, value in found.items() if value}
+
+
+def _encode_tbf(options: dict[str, int]) -> Any:
+    rate, peak = options["rate_bit_s"] // 8, options.get("peak_bit_s", 0) // 8
+    parameters = {
+        "rate": min(rate, _LARGEST_U32),
+        "buffer": options["burst_ns"] // TICK_NS,
+        "limit": options["limit_bytes"],
+        "peak": min(peak, _LARGEST_U32),
+        "mtu": options.get("peak_burst_ns", 0) // TICK_NS,
+    }
+    attrs = [("TCA_TBF_PARMS", parameters), ("TCA_TBF_RTAB", True)]
+    if rate > _LARGEST_U32:
+        attrs.append(("TCA_TBF_RATE64", rate))
+    if peak:
+        attrs.append(("TCA_TBF_PTAB", True))
+    if peak > _LARGEST_U32:
+        attrs.append(("TCA_TBF_PRATE64", peak))
+    return {"attrs": attrs}
+
+
+def _decode_tbf(options: Any) -> dict[str, int]:
+    parameters = options.get_attr("TCA_TBF_PARMS")
+    found = {
+        "peak_bit_s": (options.get_attr("TCA_TBF_PRATE64") or parameters["peak"]) * 8,
+        "peak_burst_ns": parameters["mtu"] * TICK_NS,
+        "overhead_bytes": parameters["rate_overhead"],
+        "smallest_bytes": parameters["rate_mpu"],
+    }
+    always = {
+        "burst_ns": parameters["buffer"] * TICK_NS,
+        "limit_bytes": parameters["limit"],
+        "rate_bit_s": (options.get_attr("TCA_TBF_RATE64") or parameters["rate"]) * 8,
+    }
+    return always | {name: value for name, value in found.items() if value}
+
+
+_ENCODERS = {"netem": _encode_netem, "tbf": _encode_tbf}
+_DECODERS = {"netem": _decode_netem, "tbf": _decode_tbf}
