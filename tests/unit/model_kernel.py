@@ -10,6 +10,7 @@ It has the rules that a plan's order depends on:
   and is up only with it (net/8021q/vlan_dev.c).
 - The last IPv4 address of a link takes its IPv4 routes along (net/ipv4/fib_frontend.c). A link
   that goes down loses its routes; one that is down or small its IPv6 (net/ipv6/addrconf.c).
+- A link that comes into a VRF or leaves one goes down and up (drivers/net/vrf.c, cycle_netdev).
 - A route needs a link that is up, and a gateway that one of the link's addresses reaches.
 - A port has one PVID at most. A qdisc takes those below it along.
 """
@@ -35,14 +36,16 @@ from vnetlab.state.objects import (
     collect,
     everything,
 )
+from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Phase, Plan
 from vnetlab.state.shaping import ROOT
 
 INGRESS = 0xFFFF_FFF1  # TC_H_INGRESS
 _MAJOR = 0xFFFF_0000
 _LEAST_IPV6_MTU = 1280
+_MASTERS = (Kind.BRIDGE, Kind.VRF)
 
-OnLinkT = TypeVar("OnLinkT", Address, BridgeVlan, Qdisc, Route)
+OnLinkT = TypeVar("OnLinkT", Address, BridgeVlan, FdbEntry, Qdisc, Route)
 
 
 class RefusedError(Exception):
@@ -100,7 +103,7 @@ class ModelKernel:
                     self._drop(*(r for r in self._on(link, Route) if r.destination.version == 4))
             case Sysctl():
                 raise RefusedError(f"a setting cannot be removed: {item}")
-            case BridgeVlan() | Route():
+            case BridgeVlan() | FdbEntry() | Route():
                 self._drop(item)
 
     def make(self, item: Object) -> None:
@@ -117,6 +120,10 @@ class ModelKernel:
                 self._require_room(item)
                 small = self._link(item.netns, item.link).mtu < _LEAST_IPV6_MTU
                 require(item.interface.version == 4 or not small, f"no IPv6 there: {item}")
+            case FdbEntry():
+                self._require_entry(item)
+            case Route(link=None):
+                self._require_room(item)
             case Route():
                 self._require_room(item)
                 require(self._reaches_gateway(item), f"gateway out of reach: {item}")
@@ -130,13 +137,17 @@ class ModelKernel:
         """Give an existing link all settings of `link`."""
         old = self._link(link.netns, link.name)
         if link.master is not None:
-            require(self._link(link.netns, link.master).kind is Kind.BRIDGE, f"no bridge: {link}")
+            require(self._link(link.netns, link.master).kind in _MASTERS, f"no bridge: {link}")
         if link.parent is not None:
             parent = self._link(link.netns, link.parent)
             require(link.mtu <= parent.mtu and link.up <= parent.up, f"parent: {link}")
         self._objects[key_of(link)] = link
         if link.master != old.master:
             self._drop(*self._on(link, BridgeVlan))
+            self._drop(*(entry for entry in self._on(link, FdbEntry) if entry.remote is None))
+            if Kind.VRF in (self._kind_of_master(old), self._kind_of_master(link)) and old.up:
+                self._drop(*self._on(link, Route))
+                self._drop(*(a for a in self._on(link, Address) if a.interface.version == 6))
         if not link.up:
             self._drop(*self._on(link, Route))
         if not link.up or link.mtu < _LEAST_IPV6_MTU:
@@ -152,7 +163,19 @@ class ModelKernel:
         for other in self._on(port, BridgeVlan) if vlan.pvid else ():
             self._objects[key_of(other)] = replace(other, pvid=False)
 
-    def _require_room(self, item: Link | Address | Route) -> None:
+    def _kind_of_master(self, link: Link) -> Kind | None:
+        master = self._objects.get((Link, LinkId(netns=link.netns, name=link.master or "")))
+        return master.kind if isinstance(master, Link) else None
+
+    def _require_entry(self, entry: FdbEntry) -> None:
+        self._require_room(entry)
+        link = self._link(entry.netns, entry.link)
+        if entry.remote is not None:
+            require(link.kind is Kind.VXLAN, f"no VXLAN link: {entry}")
+        else:
+            require(self._kind_of_master(link) is Kind.BRIDGE, f"no bridge: {entry}")
+
+    def _require_room(self, item: Link | Address | FdbEntry | Route) -> None:
         require((Namespace, item.netns) in self._objects, f"no namespace: {item}")
         require(key_of(item) not in self._objects, f"there already: {item}")
 
@@ -181,13 +204,15 @@ class ModelKernel:
         link = self._objects.get((Link, link_id))
         if not isinstance(link, Link):
             return
+        for other in self._links(link.netns):
+            if other.master == link.name:
+                self.configure(replace(other, master=None))
         self._drop(*self._on(link, Address), *self._on(link, BridgeVlan))
+        self._drop(*self._on(link, FdbEntry))
         self._drop(*self._on(link, Route), *self._on(link, Qdisc), link)
         for other in self._links(link.netns):
             if other.parent == link.name:
                 self._drop_link(other.id)
-            if other.master == link.name:
-                self.configure(replace(other, master=None))
         if link.peer is not None:
             self._drop_link(link.peer)
 

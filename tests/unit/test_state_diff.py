@@ -19,6 +19,7 @@ from vnetlab.state.objects import (
     Sysctl,
     collect,
 )
+from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.shaping import ROOT, shape
 from vnetlab.state.show import describe_change
 from vnetlab.topology.cables import Shaping
@@ -235,3 +236,26 @@ def test_settings_of_a_link_that_stays_are_one_change() -> None:
     drifted = replace(GUEST, up=False, mtu=1400, link_local=True)
     observed = [drifted if item is GUEST else item for item in LAB]
     assert changes(observed, LAB) == ["~ link vm.eth0"]
+
+
+def test_a_link_that_comes_into_a_vrf_gets_back_what_the_kernel_takes() -> None:
+    """Its routes and IPv6 addresses are made again; its IPv4 address stays."""
+    vrf = link("vm.red", Kind.VRF, table=9)
+    address = Address(netns="vm", link="eth0", interface=ip_interface("fd00::2/64"))
+    inside = replace(GUEST, master="red")
+    lab = [item for item in LAB if item not in (GUEST, ROUTE)]
+    found = changes([*lab, GUEST, ROUTE, address], [*lab, vrf, inside, address])
+    assert found == [
+        "+ address fd00",
+        "+ link vm.red",
+        "~ link vm.eth0",
+    ]
+
+
+def test_an_entry_of_a_vxlan_link_stays_when_its_bridge_goes() -> None:
+    """A bridge takes the entries that it has for the port, not those of the link itself."""
+    port = link("hv.vx", Kind.VXLAN, master="br0")
+    own = FdbEntry(netns="hv", link="vx", mac="02:00:00:00:00:09", remote=ip_address("10.0.0.9"))
+    static = FdbEntry(netns="hv", link="vx", mac="02:00:00:00:00:09")
+    found = changes([HV, BRIDGE, port, own, static], [HV, replace(port, master=None), own])
+    assert found == ["- link hv.br0"]

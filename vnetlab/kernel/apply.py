@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
-from vnetlab.kernel import messages, qdisc_messages, sysctls
+from vnetlab.kernel import messages, overlay_messages, qdisc_messages, sysctls
 from vnetlab.kernel.netlink import Request
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed
@@ -21,6 +21,7 @@ from vnetlab.state.diff import Change
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
+    Kind,
     Link,
     LinkId,
     Namespace,
@@ -29,6 +30,7 @@ from vnetlab.state.objects import (
     Route,
     Sysctl,
 )
+from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Phase, Plan
 from vnetlab.state.show import describe
 
@@ -51,6 +53,7 @@ class _Applying:
     def __init__(self, nodes: Nodes, observed: Observed) -> None:
         self._nodes = nodes
         self._indexes = dict(observed.indexes)
+        self._old_bridges = {link.id for link in observed.state.links if link.kind is Kind.BRIDGE}
         self._free = count(max((*self._indexes.values(), _LAST_TAKEN)) + 1)
 
     def carry_out(self, phase: Phase, changes: tuple[Change, ...]) -> None:
@@ -131,6 +134,10 @@ class _Applying:
         match item := change.subject:
             case Link() if remove:
                 return messages.remove_link(self._indexes[item.id])
+            case Link() if phase is Phase.VXLANS:
+                return overlay_messages.create_vxlan(item, self._new_index(item))
+            case Link() if phase is Phase.VRFS:
+                return overlay_messages.create_vrf(item, self._new_index(item))
             case Link() if phase is Phase.SUB_INTERFACES:
                 parent = LinkId(netns=item.netns, name=item.parent or "")
                 index = self._new_index(item)
@@ -140,6 +147,8 @@ class _Applying:
                 return messages.configure_link(item, old, self._indexes)
             case BridgeVlan():
                 return messages.bridge_vlan(item, self._indexes, remove=remove)
+            case FdbEntry():
+                return self._fdb_entry(item, remove=remove)
             case Address():
                 return messages.address(item, self._indexes, remove=remove)
             case Route():
@@ -148,6 +157,12 @@ class _Applying:
                 index = self._indexes[LinkId(netns=item.netns, name=item.link)]
                 return qdisc_messages.qdisc(item, index, remove=remove)
         raise AssertionError(f"{phase.name} has no message for {item}")
+
+    def _fdb_entry(self, item: FdbEntry, *, remove: bool) -> Any:
+        of_link = item.remote is not None
+        on_bridge = LinkId(netns=item.netns, name=item.link) in self._old_bridges
+        is_port = not of_link and not on_bridge
+        return overlay_messages.fdb_entry(item, self._indexes, is_port=is_port, remove=remove)
 
     def _new_index(self, link: Link) -> int:
         self._indexes[link.id] = next(self._free)

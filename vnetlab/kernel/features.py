@@ -10,15 +10,17 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Collection
+from ipaddress import IPv4Address
 from typing import Any
 
 from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError
-from vnetlab.kernel import messages, namespaces, qdisc_messages
+from vnetlab.kernel import messages, namespaces, overlay_messages, qdisc_messages
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.sysctls import known
 from vnetlab.state.features import Feature
 from vnetlab.state.objects import Kind, Link
+from vnetlab.state.overlays import Vxlan
 from vnetlab.state.shaping import shape
 from vnetlab.topology.cables import Shaping
 
@@ -98,6 +100,16 @@ def _sub_interface(channel: Channel) -> bool:
     return _make(channel, below, above)
 
 
+def _vxlan(channel: Channel) -> bool:
+    vxlan = Vxlan(vni=1, local=IPv4Address("127.0.0.1"), port=4789)
+    link = _link("vxlan", Kind.VXLAN, vxlan=vxlan)
+    return _make(channel, overlay_messages.create_vxlan(link, 109))
+
+
+def _vrf(channel: Channel) -> bool:
+    return _make(channel, overlay_messages.create_vrf(_link("vrf", Kind.VRF, table=1000), 110))
+
+
 def _qdisc(number: int, shaping: Shaping) -> Callable[[Channel], bool]:
     def check(channel: Channel) -> bool:
         link = _link(f"shaped{number}", Kind.BRIDGE)
@@ -125,6 +137,8 @@ _CHECKS: dict[Feature, Callable[[Channel], bool]] = {
     Feature.BRIDGE: _bridge,
     Feature.BRIDGE_VLAN_FILTERING: _vlan_filtering,
     Feature.VLAN_8021Q: _sub_interface,
+    Feature.VXLAN: _vxlan,
+    Feature.VRF: _vrf,
     Feature.TBF: _qdisc(107, Shaping(rate_bit_s=1_000_000)),
     Feature.NETEM: _qdisc(108, Shaping(delay_ns=1_000_000)),
     Feature.IPV6: lambda _: known("net/ipv6/conf/default/disable_ipv6"),

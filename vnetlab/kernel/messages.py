@@ -26,10 +26,12 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
+    Kind,
     Link,
     LinkId,
     Role,
     Route,
+    RouteKind,
 )
 
 NEW = NLM_F_CREATE | NLM_F_EXCL
@@ -41,10 +43,21 @@ _NO_PVID = 0
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
 BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED = 2, 4
 LEAST_IPV6_MTU = 1280  # RFC 8200, 5: below it a link has no IPv6 in the kernel at all
-RT_TABLE_MAIN, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RTN_UNICAST = 254, 4, 0, 253, 1
+RT_TABLE_UNSPEC, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 4, 0, 253
+
+_LARGEST_U8 = 0xFF
 
 Indexes = Mapping[LinkId, int]
 """The ifindex of every link of a lab; unique in it, so that a veth's end names its peer."""
+
+
+def new_link(link: Link, index: int, kind: str, data: Any, *attrs: tuple[str, Any]) -> Any:
+    """A link of the given kind, with what belongs to it (IFLA_INFO_DATA), down."""
+    message = _link_message(RTM_NEWLINK, index)
+    message["header"]["flags"] = NEW
+    info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", data)]}
+    message["attrs"] = [*_creation(link), *attrs, ("IFLA_LINKINFO", info)]
+    return message
 
 
 def create_bridge(link: Link, index: int) -> Any:
@@ -52,7 +65,7 @@ def create_bridge(link: Link, index: int) -> Any:
     data = [("IFLA_BR_STP_STATE", 0), ("IFLA_BR_MCAST_SNOOPING", 0)]
     if link.vlan_filtering:
         data += _vlan_filtering(on=True)
-    return _new_link(link, index, "bridge", {"attrs": data})
+    return new_link(link, index, "bridge", {"attrs": data})
 
 
 def claim_bridge_mtu(link: Link, index: int) -> Any:
@@ -70,13 +83,13 @@ def create_veth(link: Link, index: int, peer: Link, peer_index: int, peer_netns_
     """A veth pair, each end in its namespace, with one queue per direction, both down."""
     attrs = [*_creation(peer), ("IFLA_NET_NS_FD", peer_netns_fd)]
     data = {"attrs": [("VETH_INFO_PEER", {"index": peer_index, "attrs": attrs})]}
-    return _new_link(link, index, "veth", data)
+    return new_link(link, index, "veth", data)
 
 
 def create_sub_interface(link: Link, index: int, parent_index: int) -> Any:
     """An 802.1Q sub-interface, down."""
     data = {"attrs": [("IFLA_VLAN_ID", link.vlan)]}
-    return _new_link(link, index, "vlan", data, ("IFLA_LINK", parent_index))
+    return new_link(link, index, "vlan", data, ("IFLA_LINK", parent_index))
 
 
 def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
@@ -91,13 +104,14 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
     mode = IN6_ADDR_GEN_MODE_EUI64 if link.link_local else IN6_ADDR_GEN_MODE_NONE
     ipv6 = ("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", mode)]})
     message["attrs"] = [
-        ("IFLA_ADDRESS", link.mac),
         ("IFLA_MTU", link.mtu),
         ("IFLA_IFALIAS", alias(link.role, link.label)),
         ("IFLA_MASTER", master),
     ]
     if link.mtu >= LEAST_IPV6_MTU:
         message["attrs"].append(("IFLA_AF_SPEC", {"attrs": [ipv6]}))
+    if link.kind is not Kind.VRF:  # which has one from when it was made, and never another
+        message["attrs"].insert(0, ("IFLA_ADDRESS", link.mac))
     if old is not None and link.vlan_filtering != old.vlan_filtering:
         data = {"attrs": _vlan_filtering(on=link.vlan_filtering)}
         info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", data)]}
@@ -149,17 +163,20 @@ def address(item: Address, indexes: Indexes, *, remove: bool = False) -> Any:
 
 
 def route(item: Route, indexes: Indexes, *, remove: bool = False) -> Any:
-    """A unicast route of the main table."""
+    """A route, in any table."""
     message = rtmsg()
     message["header"]["type"] = RTM_DELROUTE if remove else RTM_NEWROUTE
     message["header"]["flags"] = 0 if remove else NEW
     message["family"] = FAMILIES[item.destination.version]
     message["dst_len"] = item.destination.prefixlen
-    message["table"] = RT_TABLE_MAIN
-    message["type"] = RTN_UNICAST
+    message["table"] = item.table if item.table <= _LARGEST_U8 else RT_TABLE_UNSPEC
+    message["type"] = item.kind.value
     message["proto"] = 0 if remove else RTPROT_STATIC
-    message["scope"] = RT_SCOPE_UNIVERSE if item.via else RT_SCOPE_LINK
-    attrs: list[tuple[str, Any]] = []
+    unicast = item.kind is RouteKind.UNICAST
+    message["scope"] = RT_SCOPE_LINK if unicast and not item.via else RT_SCOPE_UNIVERSE
+    attrs: list[tuple[str, Any]] = [("RTA_TABLE", item.table)]
+    if item.metric:
+        attrs.append(("RTA_PRIORITY", item.metric))
     if item.destination.prefixlen:
         attrs.append(("RTA_DST", str(item.destination.network_address)))
     if item.via is not None:
@@ -193,14 +210,6 @@ def _link_message(kind: int, index: int) -> Any:
     message = ifinfmsg()
     message["header"]["type"] = kind
     message["index"] = index
-    return message
-
-
-def _new_link(link: Link, index: int, kind: str, data: Any, *attrs: tuple[str, Any]) -> Any:
-    message = _link_message(RTM_NEWLINK, index)
-    message["header"]["flags"] = NEW
-    info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", data)]}
-    message["attrs"] = [*_creation(link), *attrs, ("IFLA_LINKINFO", info)]
     return message
 
 

@@ -21,6 +21,7 @@ from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from vnetlab.errors import KernelRefusedError
+from vnetlab.kernel.attributes import attributes
 
 SOL_NETLINK = 270  # linux/netlink.h
 NETLINK_CAP_ACK = 10
@@ -84,10 +85,15 @@ class Channel:
 
     def dump(self, message: Any) -> list[Any]:
         """Return all objects that the kernel lists for `message`, asked again if they changed."""
+        marshal = MarshalRtnl()
+        return [parsed for raw in self.dump_raw(message) for parsed in marshal.parse(raw)]
+
+    def dump_raw(self, message: Any) -> list[bytes]:
+        """Return what `dump` does as it came, each message with its header."""
         while True:
             self._socket.send(_encode(message, NLM_F_DUMP, next(self._sequence)))
             replies = list(self._replies())
-            if not any(reply["header"]["flags"] & _NLM_F_DUMP_INTR for reply in replies):
+            if not any(_flags(reply) & _NLM_F_DUMP_INTR for reply in replies):
                 return replies
 
     def _send(self, batch: _Batch) -> list[str]:
@@ -102,15 +108,14 @@ class Channel:
                 if answered == batch.last:
                     return failures
 
-    def _replies(self) -> Iterator[Any]:
+    def _replies(self) -> Iterator[bytes]:
         while True:
-            received = self._socket.recv(_READ_BYTES)
-            for kind, _, reply in _split(received):
+            for kind, _, reply in _split(self._socket.recv(_READ_BYTES)):
                 if kind == _NLMSG_DONE:
                     return
                 if kind == _NLMSG_ERROR:
                     raise KernelRefusedError(f"the kernel refused a dump: {_words(reply)}")
-                yield from MarshalRtnl().parse(reply)
+                yield reply
 
 
 class _Batch:
@@ -174,18 +179,12 @@ def _words(reply: bytes) -> str:
 def _extended(reply: bytes) -> str | None:
     """Return the extended acknowledgement's text: NLMSGERR_ATTR_MSG."""
     echoed = _HEADER.size  # NETLINK_CAP_ACK: only the header of our request comes back
-    attributes = reply[_HEADER.size + 4 + echoed :]
-    for kind, value in _attributes(attributes):
+    for kind, value in attributes(reply[_HEADER.size + 4 + echoed :]):
         if kind == _NLMSGERR_ATTR_MSG:
             return value.rstrip(b"\0").decode(errors="replace")
     return None
 
 
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            return
-        yield kind, data[at + 4 : at + length]
-        at += -(-length // 4) * 4
+def _flags(reply: bytes) -> int:
+    _, _, flags, *_ = _HEADER.unpack_from(reply)
+    return int(flags)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from itertools import groupby
 from operator import itemgetter
-from socket import AF_BRIDGE, AF_INET, AF_UNSPEC
+from socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
 from typing import Any
 
 from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETQDISC, RTM_GETROUTE
@@ -22,13 +22,12 @@ from vnetlab.kernel.messages import (
     BRIDGE_VLAN_INFO_UNTAGGED,
     IFF_UP,
     IN6_ADDR_GEN_MODE_NONE,
-    RT_TABLE_MAIN,
-    RTN_UNICAST,
     Indexes,
     parse_alias,
 )
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nodes import Nodes
+from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.state.compile.parts import DEFAULT_ROUTE
 from vnetlab.state.objects import (
@@ -41,6 +40,7 @@ from vnetlab.state.objects import (
     Object,
     Qdisc,
     Route,
+    RouteKind,
     State,
     Sysctl,
     collect,
@@ -48,6 +48,11 @@ from vnetlab.state.objects import (
 
 _RTEXT_FILTER_BRVLAN = 2
 _RTPROT_KERNEL = 2
+_LOCAL_TABLE = 255
+_IPV6_METRIC = 1024
+"""What a route of IPv6 has that was given no metric: IP6_RT_PRIO_USER."""
+
+_ROUTE_KINDS = {kind.value: kind for kind in RouteKind}
 _LOOPBACK = 1
 _KINDS = {kind.value: kind for kind in Kind}
 _FALLBACK_TUNNELS = frozenset(
@@ -90,7 +95,8 @@ class _Reading:
     def read(self, netns: str, channel: Channel) -> None:
         messages = channel.dump(_get_links())
         names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
-        filtering = False
+        filtering = forwarding = False
+        macs = {message.get_attr("IFLA_ADDRESS") for message in messages}
         for message in messages:
             if message["index"] == _LOOPBACK:
                 self.objects.append(_namespace(netns, message))
@@ -99,11 +105,14 @@ class _Reading:
             if link.kind is None and link.name in _FALLBACK_TUNNELS:
                 continue
             filtering |= link.vlan_filtering
+            forwarding |= link.kind in (Kind.BRIDGE, Kind.VXLAN)
             self._links.append(link)
             self.indexes[link.id] = message["index"]
             self._lower[link.id] = message.get_attr("IFLA_LINK") or 0
         if filtering:
             self.objects += _bridge_vlans(netns, channel, names)
+        if forwarding:
+            self.objects += read_fdb(netns, channel.dump_raw(get_fdb()), names, own=macs)
         self.objects += _addresses(netns, channel, names)
         self.objects += _routes(netns, channel, names)
         self.objects += _qdiscs(netns, channel, names)
@@ -158,6 +167,8 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
         vlan_filtering=bool(data.get_attr("IFLA_BR_VLAN_FILTERING"))
         if data and kind is Kind.BRIDGE
         else False,
+        vxlan=read_vxlan(data) if data and kind is Kind.VXLAN else None,
+        table=data.get_attr("IFLA_VRF_TABLE") if data and kind is Kind.VRF else None,
     )
 
 
@@ -190,20 +201,28 @@ def _addresses(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[
 
 
 def _routes(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Route]:
-    """The unicast routes of the main table that the kernel did not make itself."""
+    """The routes, of any table, that the kernel did not make itself."""
     message = rtmsg()
     message["header"]["type"] = RTM_GETROUTE
     message["family"] = AF_UNSPEC  # pyroute2 would ask for IPv4 alone
     for reply in channel.dump(message):
-        ours = reply["type"] == RTN_UNICAST and reply["proto"] != _RTPROT_KERNEL
-        if ours and reply.get_attr("RTA_TABLE", reply["table"]) == RT_TABLE_MAIN:
-            via = reply.get_attr("RTA_GATEWAY")
-            yield Route(
-                netns=netns,
-                destination=_destination(reply),
-                via=ip_address(via) if via else None,
-                link=names.get(reply.get_attr("RTA_OIF")),
-            )
+        table = reply.get_attr("RTA_TABLE", reply["table"])
+        kind = _ROUTE_KINDS.get(reply["type"])
+        if kind is None or reply["proto"] == _RTPROT_KERNEL or table == _LOCAL_TABLE:
+            continue
+        unicast = kind is RouteKind.UNICAST
+        via = reply.get_attr("RTA_GATEWAY")
+        metric = reply.get_attr("RTA_PRIORITY") or 0
+        by_default = reply["family"] == AF_INET6 and metric == _IPV6_METRIC
+        yield Route(
+            netns=netns,
+            destination=_destination(reply),
+            via=ip_address(via) if via else None,
+            link=names.get(reply.get_attr("RTA_OIF")) if unicast else None,
+            table=table,
+            kind=kind,
+            metric=0 if by_default else metric,
+        )
 
 
 def _destination(reply: Any) -> IPv4Network | IPv6Network:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from vnetlab.state.losses import Key, Losses, Use, key_of
 from vnetlab.state.objects import (
     Address,
+    Kind,
     Link,
     LinkId,
     Namespace,
@@ -47,7 +48,11 @@ def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
     wanted = {key_of(item): item for item in everything(desired)}
     present = {key_of(item): item for item in everything(observed)}
     surplus = {key for key, item in present.items() if _must_go(item, wanted.get(key))}
-    uses = {*_places_left(present, wanted), *_last_addresses(present, surplus)}
+    uses = {
+        *_places_left(present, wanted),
+        *_tables_changed(present, wanted),
+        *_last_addresses(present, surplus),
+    }
     losses = Losses(surplus | uses, present)
     left = {
         key: _released(item, losses.gone) for key, item in present.items() if key not in losses.gone
@@ -82,7 +87,7 @@ def _nature(item: Object) -> Hashable:
     """What the kernel cannot change of an existing link or qdisc."""
     match item:
         case Link():
-            return (item.kind, item.peer, item.parent, item.vlan)
+            return (item.kind, item.peer, item.parent, item.vlan, item.vxlan, item.table)
         case Qdisc():
             return (item.kind, item.handle)
         case _:
@@ -96,6 +101,21 @@ def _places_left(present: _Objects, wanted: _Objects) -> Iterator[Key]:
             new = wanted.get(key)
             if isinstance(new, Link) and new.master != old.master:
                 yield (Use.BRIDGE, old.id)
+
+
+def _tables_changed(present: _Objects, wanted: _Objects) -> Iterator[Key]:
+    """The use of its routing table by a link that comes into a VRF or leaves one."""
+    for key, old in present.items():
+        new = wanted.get(key)
+        if not (isinstance(old, Link) and isinstance(new, Link)) or old.master == new.master:
+            continue
+        if _is_in_vrf(old, present) or _is_in_vrf(new, wanted):
+            yield (Use.TABLE, old.id)
+
+
+def _is_in_vrf(link: Link, objects: _Objects) -> bool:
+    master = objects.get((Link, LinkId(netns=link.netns, name=link.master or "")))
+    return isinstance(master, Link) and master.kind is Kind.VRF
 
 
 def _last_addresses(present: _Objects, surplus: set[Key]) -> Iterator[Key]:

@@ -20,6 +20,8 @@ class Feature(Enum):
         "networks with a VLAN",
     )
     VLAN_8021Q = ("802.1q", "CONFIG_VLAN_8021Q", "a router's interfaces in networks with a VLAN")
+    VXLAN = ("vxlan", "CONFIG_VXLAN", "overlay networks")
+    VRF = ("vrf", "CONFIG_NET_VRF", "the VRFs of routers")
     TBF = ("tbf", "CONFIG_NET_SCH_TBF", "the rate of a cable")
     NETEM = ("netem", "CONFIG_NET_SCH_NETEM", "the delay, loss and the like of a cable")
     IPV6 = ("ipv6", "CONFIG_IPV6", "IPv6 addresses, and keeping IPv6 off switches")
@@ -51,6 +53,10 @@ def _needed_by(item: Object) -> Iterator[Feature]:
             yield Feature.BRIDGE_VLAN_FILTERING
         case Link(kind=Kind.VLAN):
             yield Feature.VLAN_8021Q
+        case Link(kind=Kind.VXLAN):
+            yield Feature.VXLAN
+        case Link(kind=Kind.VRF):
+            yield Feature.VRF
         case Qdisc(kind="tbf"):
             yield Feature.TBF
         case Qdisc(kind="netem"):

@@ -1,10 +1,12 @@
 """What the kernel takes along when an object goes (pure).
 
 How it works: a namespace holds all that is in it; a link its peer, its sub-interfaces, addresses,
-routes, qdiscs and VLANs; a bridge the VLANs of its ports; a qdisc those below it. Two things end
-while the link that they are on stays: its place in a bridge, with the VLANs it has there
-(net/bridge/br_vlan.c, nbp_vlan_flush), and its use of IPv4 when the last such address is removed,
-with its IPv4 routes (net/ipv4/fib_frontend.c, fib_disable_ip).
+routes, qdiscs, VLANs and forwarding entries; a bridge the VLANs and entries of its ports; a qdisc
+those below it. Three things end while the link that they are on stays: its place in a bridge, with
+the VLANs and entries it has there (net/bridge/br_vlan.c, nbp_vlan_flush); its use of IPv4 when the
+last such address is removed, with its IPv4 routes (net/ipv4/fib_frontend.c, fib_disable_ip); and
+its routes and IPv6 addresses when it comes into a VRF or leaves one, since the kernel takes it down
+and up for that (drivers/net/vrf.c, cycle_netdev).
 
 A namespace dies in the background, and lives on while a process is in it. A veth that reaches
 from it into a namespace that stays is therefore not left to it, but removed by a step.
@@ -19,6 +21,7 @@ from enum import Enum, auto
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
+    Kind,
     Link,
     LinkId,
     Namespace,
@@ -26,6 +29,7 @@ from vnetlab.state.objects import (
     Qdisc,
     Route,
 )
+from vnetlab.state.overlays import FdbEntry
 
 
 class Use(Enum):
@@ -33,6 +37,7 @@ class Use(Enum):
 
     BRIDGE = auto()
     IPV4 = auto()
+    TABLE = auto()
 
 
 Key = tuple[type | Use, Hashable]
@@ -93,21 +98,44 @@ class Losses:
             case Link(netns=netns, parent=str(parent)):
                 yield (Link, LinkId(netns=netns, name=parent))
             case BridgeVlan():
-                yield from self._holders_of_vlan(item)
+                yield from self._holders_at_bridge(LinkId(netns=item.netns, name=item.link))
+            case FdbEntry():
+                yield from self._holders_of_entry(item)
             case Qdisc():
                 yield from self._holders_of_qdisc(item)
             case Address() | Route(link=str()):
-                yield (Link, LinkId(netns=item.netns, name=item.link or ""))
+                yield from self._holders_at_layer_3(item)
         if isinstance(item, Route) and item.destination.version == 4:
             yield (Use.IPV4, LinkId(netns=item.netns, name=item.link or ""))
 
-    def _holders_of_vlan(self, vlan: BridgeVlan) -> Iterator[Key]:
-        port_id = LinkId(netns=vlan.netns, name=vlan.link)
+    def _holders_at_bridge(self, port_id: LinkId) -> Iterator[Key]:
+        """Of what a port has by being one."""
         yield (Link, port_id)
         yield (Use.BRIDGE, port_id)
-        port = self._present.get((Link, port_id))
-        if isinstance(port, Link) and port.master is not None:
-            yield (Link, LinkId(netns=vlan.netns, name=port.master))
+        yield from self._master(port_id)
+
+    def _holders_of_entry(self, entry: FdbEntry) -> Iterator[Key]:
+        link_id = LinkId(netns=entry.netns, name=entry.link)
+        if entry.remote is None:
+            yield from self._holders_at_bridge(link_id)
+        else:
+            yield (Link, link_id)
+
+    def _holders_at_layer_3(self, item: Address | Route) -> Iterator[Key]:
+        link_id = LinkId(netns=item.netns, name=item.link or "")
+        yield (Link, link_id)
+        if isinstance(item, Route) or item.interface.version == 6:
+            yield (Use.TABLE, link_id)
+            for key in self._master(link_id):
+                master = self._present.get(key)
+                if isinstance(master, Link) and master.kind is Kind.VRF:
+                    yield key
+
+    def _master(self, link_id: LinkId) -> Iterator[Key]:
+        """The key of the bridge or VRF that the link is in, if any."""
+        link = self._present.get((Link, link_id))
+        if isinstance(link, Link) and link.master is not None:
+            yield (Link, LinkId(netns=link.netns, name=link.master))
 
     def _holders_of_qdisc(self, qdisc: Qdisc) -> Iterator[Key]:
         yield (Link, LinkId(netns=qdisc.netns, name=qdisc.link))

@@ -20,6 +20,8 @@ from ipaddress import (
     IPv6Network,
 )
 
+from vnetlab.state.overlays import FdbEntry, Vxlan
+
 
 class Role(Enum):
     """What an object is to its user. The kernel keeps it as the first word of a link's ifalias."""
@@ -35,6 +37,9 @@ class Role(Enum):
     PHYSICAL_PORT = "physical-port"
     ROUTER_PORT = "router-port"
     ROUTER_INTERFACE = "router-interface"
+    VRF = "vrf"
+    HYPERVISOR_NIC = "hypervisor-nic"
+    VTEP = "vtep"
 
 
 class Kind(Enum):
@@ -43,6 +48,21 @@ class Kind(Enum):
     VETH = "veth"
     BRIDGE = "bridge"
     VLAN = "vlan"
+    VXLAN = "vxlan"
+    VRF = "vrf"
+
+
+class RouteKind(Enum):
+    """What a route does with a packet; the value is the kernel's rtm_type, see rtnetlink(7)."""
+
+    UNICAST = 1
+    BLACKHOLE = 6
+    UNREACHABLE = 7
+    PROHIBIT = 8
+
+
+MAIN_TABLE = 254
+"""The routing table of what is in no VRF: RT_TABLE_MAIN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -78,10 +98,11 @@ class Link:
     """A network interface.
 
     `role` and `label` (its full name in the topology: `web1.eth0`, `tor1.hv2.eno1`) are its
-    ifalias. `peer` is the other end of a veth; `master` the bridge in the same namespace;
+    ifalias. `peer` is the other end of a veth; `master` the bridge or VRF in the same namespace;
     `parent` and `vlan` the lower link and VLAN id of an 802.1Q sub-interface; `vlan_filtering`
     is a bridge's. `link_local` says that the kernel makes an IPv6 link-local address
-    (IFLA_INET6_ADDR_GEN_MODE is not `none`). `mtu` is in bytes. `kind` is None for one that
+    (IFLA_INET6_ADDR_GEN_MODE is not `none`); `vxlan` is that of a VXLAN link, `table` the routing
+    table of a VRF. `mtu` is in bytes. `kind` is None for one that
     vnetlab makes no use of.
     """
 
@@ -99,6 +120,8 @@ class Link:
     parent: str | None = None
     vlan: int | None = None
     vlan_filtering: bool = False
+    vxlan: Vxlan | None = None
+    table: int | None = None
 
     @property
     def id(self) -> LinkId:
@@ -142,17 +165,25 @@ class Address:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A route of the main table that somebody configured (not one that an address brought)."""
+    """A route that somebody configured (not one that an address brought).
+
+    `metric` is 0 where none is given, though the kernel then gives one of IPv6 the metric 1024.
+    Only a unicast route has `via` or `link`.
+    """
 
     netns: str
     destination: IPv4Network | IPv6Network
     via: IPv4Address | IPv6Address | None
     link: str | None
+    table: int = MAIN_TABLE
+    kind: RouteKind = RouteKind.UNICAST
+    metric: int = 0
 
     @property
     def id(self) -> tuple[object, ...]:
         """All of it: a route has no settings of its own here."""
-        return (self.netns, self.destination, self.via, self.link)
+        way = (self.via, self.link, self.kind.value)
+        return (self.netns, self.table, self.destination, self.metric, *way)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +223,7 @@ class Sysctl:
         return (self.netns, self.key)
 
 
-Object = Namespace | Sysctl | Link | BridgeVlan | Address | Route | Qdisc
+Object = Namespace | Sysctl | Link | BridgeVlan | FdbEntry | Address | Route | Qdisc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +234,7 @@ class State:
     sysctls: frozenset[Sysctl] = frozenset()
     links: frozenset[Link] = frozenset()
     bridge_vlans: frozenset[BridgeVlan] = frozenset()
+    fdb_entries: frozenset[FdbEntry] = frozenset()
     addresses: frozenset[Address] = frozenset()
     routes: frozenset[Route] = frozenset()
     qdiscs: frozenset[Qdisc] = frozenset()
@@ -213,6 +245,7 @@ COLLECTIONS: dict[type[Object], str] = {
     Sysctl: "sysctls",
     Link: "links",
     BridgeVlan: "bridge_vlans",
+    FdbEntry: "fdb_entries",
     Address: "addresses",
     Route: "routes",
     Qdisc: "qdiscs",

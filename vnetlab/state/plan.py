@@ -24,6 +24,7 @@ from vnetlab.state.objects import (
     Route,
     Sysctl,
 )
+from vnetlab.state.overlays import FdbEntry
 
 
 class Phase(IntEnum):
@@ -32,20 +33,24 @@ class Phase(IntEnum):
     REMOVE_ROUTES = 0
     REMOVE_QDISCS = 1
     REMOVE_ADDRESSES = 2
-    REMOVE_BRIDGE_VLANS = 3
-    REMOVE_LINKS = 4
-    REMOVE_NAMESPACES = 5
-    NAMESPACES = 6
-    SYSCTLS = 7
-    BRIDGES = 8
-    VETHS = 9
-    CONFIGURE_LINKS = 10
-    SUB_INTERFACES = 11
-    CONFIGURE_SUB_INTERFACES = 12
-    BRIDGE_VLANS = 13
-    QDISCS = 14
-    ADDRESSES = 15
-    ROUTES = 16
+    REMOVE_FDB_ENTRIES = 3
+    REMOVE_BRIDGE_VLANS = 4
+    REMOVE_LINKS = 5
+    REMOVE_NAMESPACES = 6
+    NAMESPACES = 7
+    SYSCTLS = 8
+    BRIDGES = 9
+    VRFS = 10
+    VETHS = 11
+    VXLANS = 12
+    CONFIGURE_LINKS = 13
+    SUB_INTERFACES = 14
+    CONFIGURE_SUB_INTERFACES = 15
+    BRIDGE_VLANS = 16
+    FDB_ENTRIES = 17
+    QDISCS = 18
+    ADDRESSES = 19
+    ROUTES = 20
 
 
 CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
@@ -56,6 +61,7 @@ _REMOVAL: dict[type[Object], Phase] = {
     Route: Phase.REMOVE_ROUTES,
     Qdisc: Phase.REMOVE_QDISCS,
     Address: Phase.REMOVE_ADDRESSES,
+    FdbEntry: Phase.REMOVE_FDB_ENTRIES,
     BridgeVlan: Phase.REMOVE_BRIDGE_VLANS,
     Link: Phase.REMOVE_LINKS,
     Namespace: Phase.REMOVE_NAMESPACES,
@@ -64,12 +70,15 @@ _MAKING: dict[type[Object], Phase] = {
     Namespace: Phase.NAMESPACES,
     Sysctl: Phase.SYSCTLS,
     BridgeVlan: Phase.BRIDGE_VLANS,
+    FdbEntry: Phase.FDB_ENTRIES,
     Qdisc: Phase.QDISCS,
     Address: Phase.ADDRESSES,
     Route: Phase.ROUTES,
 }
 _LINKS: dict[Kind | None, tuple[Phase, Phase]] = {
     Kind.BRIDGE: (Phase.BRIDGES, Phase.CONFIGURE_LINKS),
+    Kind.VRF: (Phase.VRFS, Phase.CONFIGURE_LINKS),
+    Kind.VXLAN: (Phase.VXLANS, Phase.CONFIGURE_LINKS),
     Kind.VETH: (Phase.VETHS, Phase.CONFIGURE_LINKS),
     Kind.VLAN: (Phase.SUB_INTERFACES, Phase.CONFIGURE_SUB_INTERFACES),
 }

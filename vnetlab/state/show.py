@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import (
+    MAIN_TABLE,
     Address,
     BridgeVlan,
     Kind,
@@ -13,8 +14,10 @@ from vnetlab.state.objects import (
     Qdisc,
     Role,
     Route,
+    RouteKind,
     Sysctl,
 )
+from vnetlab.state.overlays import ANY_MAC, FdbEntry
 from vnetlab.state.qdisc_words import qdisc_settings
 
 ROLE_WORDS: dict[Role, str] = {
@@ -29,10 +32,14 @@ ROLE_WORDS: dict[Role, str] = {
     Role.PHYSICAL_PORT: "physical port",
     Role.ROUTER_PORT: "router port",
     Role.ROUTER_INTERFACE: "router interface",
+    Role.VRF: "VRF",
+    Role.HYPERVISOR_NIC: "hypervisor NIC",
+    Role.VTEP: "VTEP",
 }
 _SAID_ALREADY = ("label", "role", "loopback", "state", "IPv6 link-local")
 """Settings of a new object that its name tells, or that are the same for all of its kind."""
 
+_IN_VRFS = (Role.ROUTER_PORT, Role.ROUTER_INTERFACE)
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -50,13 +57,35 @@ def describe(item: Object) -> str:
         case Address():
             return f"address {item.interface} on {item.netns}.{item.link}"
         case Route():
-            destination = str(item.destination)
-            shown = "default" if destination in _EVERYWHERE else destination
-            way = [f"via {item.via}"] if item.via else []
-            way += [f"dev {item.link}"] if item.link else []
-            return " ".join([f"route {shown}", *way, f"in {item.netns}"])
+            return _route(item)
+        case FdbEntry():
+            return _fdb_entry(item)
         case Qdisc():
             return f"{item.kind} on {item.netns}.{item.link}"
+
+
+def _route(route: Route) -> str:
+    destination = str(route.destination)
+    words = ["route", "default" if destination in _EVERYWHERE else destination]
+    words[:0] = [] if route.kind is RouteKind.UNICAST else [route.kind.name.lower()]
+    words += [f"via {route.via}"] if route.via else []
+    words += [f"dev {route.link}"] if route.link else []
+    words += [f"metric {route.metric}"] if route.metric else []
+    words += [f"table {route.table}"] if route.table != MAIN_TABLE else []
+    return " ".join([*words, f"in {route.netns}"])
+
+
+def _fdb_entry(entry: FdbEntry) -> str:
+    where = f"{entry.netns}.{entry.link}"
+    if entry.remote is None:
+        vlan = f" in VLAN {entry.vlan}" if entry.vlan is not None else ""
+        return f"static forwarding entry {entry.mac}{vlan} on {where}"
+    frames = "flooded frames" if entry.mac == ANY_MAC else f"frames to {entry.mac}"
+    words = [f"copy of {frames} from {where} to VTEP {entry.remote}"]
+    words += [f"VNI {entry.vni}"] if entry.vni is not None else []
+    words += [f"port {entry.port}"] if entry.port is not None else []
+    words += [f"dev {entry.out}"] if entry.out is not None else []
+    return " ".join(words)
 
 
 def settings(item: Object) -> dict[str, str]:
@@ -99,11 +128,18 @@ def _link_settings(link: Link) -> dict[str, str]:
     if link.kind is Kind.BRIDGE:
         found["VLAN filtering"] = _yes(link.vlan_filtering)
     if link.master is not None:
-        found["bridge"] = link.master
+        found["VRF" if link.role in _IN_VRFS else "bridge"] = link.master
     if link.peer is not None:
         found["peer"] = str(link.peer)
     if link.vlan is not None:
         found["VLAN"] = f"{link.vlan} of {link.parent}"
+    if link.vxlan is not None:
+        found["VNI"] = str(link.vxlan.vni)
+        found["from"] = str(link.vxlan.local or "any")
+        found["UDP port"] = str(link.vxlan.port)
+        found["learning"] = _yes(link.vxlan.learning)
+    if link.table is not None:
+        found["table"] = str(link.table)
     found["IPv6 link-local"] = _yes(link.link_local)
     found["label"] = f"{_role(link.role, 'none')} {link.label}"
     return found

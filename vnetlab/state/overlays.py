@@ -1,0 +1,50 @@
+"""What carries networks over others: VXLAN's settings, and static forwarding entries (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+ANY_MAC = "00:00:00:00:00:00"
+"""Of a VXLAN link's forwarding entry: what has no other entry, and every flooded frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vxlan:
+    """What a VXLAN link is (RFC 7348): its network identifier, own address and UDP port.
+
+    `learning` says that it learns from the frames that it receives which MAC is behind which VTEP.
+    """
+
+    vni: int
+    local: IPv4Address | IPv6Address | None
+    port: int
+    learning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FdbEntry:
+    """A static forwarding entry: bridge(8), `bridge fdb`. Learned ones are no part of a state.
+
+    With `remote`, the address of another VTEP, it is a VXLAN link's own: frames to `mac` go there,
+    with another VNI, UDP port or out of another link (`vni`, `port`, `out`) where they are not
+    None. Without, it is that of the bridge which the link is a port of, or is (`vlan` None: for
+    frames without a VLAN).
+    """
+
+    netns: str
+    link: str
+    mac: str
+    vlan: int | None = None
+    remote: IPv4Address | IPv6Address | None = None
+    vni: int | None = None
+    port: int | None = None
+    out: str | None = None
+
+    @property
+    def id(self) -> tuple[object, ...]:
+        """All of it: an entry has no settings of its own here."""
+        return (
+            *(self.netns, self.link, self.mac, self.vlan),
+            *(str(self.remote or ""), self.vni, self.port, self.out),
+        )
