@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from vnetlab.topology.document import Path
-from vnetlab.topology.model import File, Nic, Pnic, Vm
+from vnetlab.topology.model import Nic, Pnic, Vm
 from vnetlab.topology.model_cables import Direction
+from vnetlab.topology.model_file import TopologyFile
 from vnetlab.topology.model_paths import is_object, keys_of, part_at
 from vnetlab.topology.part import Part
 
 PNIC: Path = ("hypervisors", "hv1", "pnics", "eno1")
 PARTS: list[tuple[Path, type[Part] | None, bool]] = [
-    ((), File, False),
+    ((), TopologyFile, False),
     (("vms",), None, False),
     (("vms", "a"), Vm, True),
     (("vms", "a", "nics", 0), Nic, True),

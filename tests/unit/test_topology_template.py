@@ -96,13 +96,6 @@ def test_an_undefined_variable_is_an_error_with_its_line() -> None:
     )
 
 
-def test_a_variable_that_the_file_does_not_use_is_an_error() -> None:
-    """A misspelt `--set` does not pass in silence."""
-    assert error_of("a: {{ vlans | default([]) }}", vlan=1) == (
-        "lab.yaml: uses no variable 'vlan'; did you mean 'vlans'? (vlans)"
-    )
-
-
 @pytest.mark.parametrize(
     ("template", "error"),
     [

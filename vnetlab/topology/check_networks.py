@@ -122,7 +122,7 @@ def _check_single(
     if value in holders:
         findings.add(path, f"{value} is {holders[value]} already", fix="give each its own")
     else:
-        holders[value] = f"that of {format_path(path[:-1])} (line {findings.line(path)})"
+        holders[value] = f"that of {format_path(path[:-1])} ({findings.where(path)})"
 
 
 def _check_address(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vnetlab.topology.groups import check_groups
 from vnetlab.topology.names import check_name
 from vnetlab.topology.wording import InvalidValueError, did_you_mean, join_choices, show
 
@@ -26,6 +27,7 @@ def check_references(file: File, findings: Findings) -> None:
     """Note every name that is not valid, not unique, or of nothing."""
     _check_names(file, findings)
     _check_unique(file, findings)
+    check_groups(file.groups, nodes_of(file), findings)
     for name, hypervisor in file.hypervisors.items():
         _check_hypervisor(("hypervisors", name), hypervisor, file, findings)
     for name, vm in file.vms.items():
@@ -41,6 +43,11 @@ def check_references(file: File, findings: Findings) -> None:
         _check_list((*path, "networks"), "network", router.networks or (), file.networks, findings)
         if not router.networks:
             findings.add((*path, "networks"), "got no network, expected at least one")
+
+
+def nodes_of(file: File) -> dict[str, Path]:
+    """The names of all nodes, each with its path."""
+    return {name: (kind, name) for kind in _NODE_KINDS for name in getattr(file, kind)}
 
 
 def _check_names(file: File, findings: Findings) -> None:
@@ -79,7 +86,7 @@ def _note_shared_name(path: Path, other: Path, findings: Findings) -> None:
     if not findings.has(path):
         path, other = other, path
     written = findings.has(other)
-    where = f"line {findings.line(other)}" if written else "the default one"
+    where = findings.where(other) if written else "the default one"
     text = f"the name is taken by {_NODE_KINDS[str(other[0])]} '{other[1]}' ({where})"
     findings.add_to_key(path, text, fix="give every node a name of its own")
 

@@ -1,7 +1,8 @@
 """The defaults that make ten lines a useful lab (pure).
 
-Here a model becomes one that says everything except addresses. Where a default would be a guess
-(which of two hypervisors?), the value stays None, for `check_references.py` to ask for it.
+Here a model in which `missing.py` has made every object becomes one that says everything except
+addresses. Where a default would be a guess (which of two hypervisors?), the value stays None, for
+`check_references.py` to ask for it.
 """
 
 from __future__ import annotations
@@ -9,56 +10,50 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from vnetlab.topology.model import (
-    File,
-    Hypervisor,
-    Network,
-    Nic,
-    PhysicalSwitch,
-    Pnic,
-    Router,
-    Vm,
-    VSwitch,
-)
 from vnetlab.topology.names import make_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-DEFAULT_NETWORK, DEFAULT_HYPERVISOR, DEFAULT_SWITCH = "lan", "hv1", "tor1"
-DEFAULT_PNIC, DEFAULT_VSWITCH = "eno1", "vs0"
+    from vnetlab.topology.model import (
+        File,
+        Hypervisor,
+        Network,
+        Nic,
+        PhysicalSwitch,
+        Pnic,
+        Router,
+        Vm,
+        VSwitch,
+    )
+
 NATIVE_VLAN = 1
 
 
 def fill_in(file: File, path: Path) -> File:
     """`file`, read from `path`, with every default filled in that is not a guess."""
-    networks = _fill_networks(file.networks or {DEFAULT_NETWORK: Network()})
-    hypervisors = file.hypervisors or {DEFAULT_HYPERVISOR: Hypervisor()}
-    switches = file.physical_switches
-    if not switches and _needs_switch(file):
-        switches = {DEFAULT_SWITCH: PhysicalSwitch()}
+    networks, switches = _fill_networks(file.networks), file.physical_switches
     hypervisors = {
-        name: _fill_hypervisor(hypervisor, switches) for name, hypervisor in hypervisors.items()
+        name: _fill_hypervisor(hypervisor, switches)
+        for name, hypervisor in file.hypervisors.items()
     }
-    return File(
-        name=file.name or make_name(path.name.partition(".")[0]) or "lab",
-        networks=networks,
-        physical_switches=switches,
-        hypervisors=hypervisors,
-        vms={name: _fill_vm(vm, hypervisors, networks) for name, vm in file.vms.items()},
-        routers={name: _fill_router(r, switches, networks) for name, r in file.routers.items()},
+    return file.model_copy(
+        update={
+            "name": file.name or make_name(path.name.partition(".")[0]) or "lab",
+            "networks": networks,
+            "hypervisors": hypervisors,
+            "vms": {name: _fill_vm(vm, hypervisors, networks) for name, vm in file.vms.items()},
+            "routers": {
+                name: _fill_router(r, switches, networks) for name, r in file.routers.items()
+            },
+        }
     )
 
 
 def vlans_of(networks: Iterable[Network]) -> tuple[int, ...]:
     """The VLAN ids of the networks, sorted; empty where none of them has one."""
     return tuple(sorted({network.vlan for network in networks if network.vlan is not None}))
-
-
-def _needs_switch(file: File) -> bool:
-    pnics = any(hypervisor.pnics for hypervisor in file.hypervisors.values())
-    return bool(file.routers) or len(file.hypervisors) > 1 or pnics
 
 
 def _fill_networks(networks: Mapping[str, Network]) -> dict[str, Network]:
@@ -75,15 +70,12 @@ def _fill_network(network: Network, native: int | None) -> Network:
 
 
 def _fill_hypervisor(hypervisor: Hypervisor, switches: Mapping[str, PhysicalSwitch]) -> Hypervisor:
-    pnics = hypervisor.pnics
-    if pnics is None:
-        pnics = {DEFAULT_PNIC: Pnic()} if switches else {}
     pnics = {
         name: pnic.model_copy(update={"to": pnic.to or _only(switches)})
-        for name, pnic in pnics.items()
+        for name, pnic in (hypervisor.pnics or {}).items()
     }
-    vswitches = _fill_vswitches(hypervisor.vswitches or {DEFAULT_VSWITCH: VSwitch()}, pnics)
-    return Hypervisor(pnics=pnics, vswitches=vswitches)
+    vswitches = _fill_vswitches(hypervisor.vswitches or {}, pnics)
+    return hypervisor.model_copy(update={"pnics": pnics, "vswitches": vswitches})
 
 
 def _fill_vswitches(
@@ -94,7 +86,7 @@ def _fill_vswitches(
     filled = {}
     for name, vswitch in vswitches.items():
         if vswitch.pnics is None:
-            filled[name], left = VSwitch(pnics=left), ()
+            filled[name], left = vswitch.model_copy(update={"pnics": left}), ()
         else:
             filled[name] = vswitch
     return filled
@@ -103,8 +95,8 @@ def _fill_vswitches(
 def _fill_vm(vm: Vm, hypervisors: Mapping[str, Hypervisor], networks: Mapping[str, Network]) -> Vm:
     on = vm.on or _only(hypervisors)
     vswitches = (hypervisors[on].vswitches if on and on in hypervisors else None) or {}
-    nics = (Nic(),) if vm.nics is None else vm.nics
-    return Vm(on=on, nics=tuple(_fill_nic(nic, vswitches, networks) for nic in nics))
+    nics = tuple(_fill_nic(nic, vswitches, networks) for nic in vm.nics or ())
+    return vm.model_copy(update={"on": on, "nics": nics})
 
 
 def _fill_nic(nic: Nic, vswitches: Mapping[str, VSwitch], networks: Mapping[str, Network]) -> Nic:
@@ -116,7 +108,7 @@ def _fill_router(
     router: Router, switches: Mapping[str, PhysicalSwitch], networks: Mapping[str, Network]
 ) -> Router:
     routed = tuple(networks) if router.networks is None else router.networks
-    return Router(to=router.to or _only(switches), networks=routed)
+    return router.model_copy(update={"to": router.to or _only(switches), "networks": routed})
 
 
 def _only(choices: Mapping[str, object]) -> str | None:

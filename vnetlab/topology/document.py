@@ -39,15 +39,25 @@ _PLAIN_ONLY = {None: [(_PLAIN, re.compile(""))]}  # every plain scalar gets a ta
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value is: the offsets of its key (its own, in a list) and of itself."""
+    """Where a value is: in which source, the offsets of its key (its own, in a list) and itself.
 
+    `is_text` says that it is one: as an object, a short form.
+    """
+
+    source: Source
     key: int
     value: int
+    is_text: bool = False
+
+    @property
+    def line(self) -> int:
+        """The line of the key in the file that the user wrote."""
+        return self.source.position(self.key)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A YAML document: its value as dict, list and scalars, and the places in it."""
+    """YAML, of one file or several joined: its value as dict, list and scalars, and its places."""
 
     value: object
     places: Mapping[Path, Place]
@@ -71,6 +81,7 @@ def read_document(source: Source) -> tuple[Document, tuple[Problem, ...]]:
     Raises TopologyError if it is no YAML.
     """
     reading = _Reading(source)
+    reading.places[()] = Place(source, 0, 0)
     node = _compose(source)
     value = reading.read(node, (), 0) if node else None
     return Document(value, reading.places), tuple(reading.problems)
@@ -146,7 +157,7 @@ class _Reading:
     """Turns nodes into values, and notes their places and problems."""
 
     source: Source
-    places: dict[Path, Place] = field(default_factory=lambda: {(): Place(0, 0)})
+    places: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     _open: list[yaml.Node] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
@@ -154,7 +165,8 @@ class _Reading:
 
     def read(self, node: yaml.Node, path: Path, key: int) -> object:
         """The value of `node`, which is at `path` and whose key is at the offset `key`."""
-        self.places[path] = Place(key, node.start_mark.index)
+        is_text = isinstance(node, yaml.ScalarNode) and node.value not in _NULL
+        self.places[path] = Place(self.source, key, node.start_mark.index, is_text)
         self._limit(node, path)
         if isinstance(node, yaml.ScalarNode):
             return self._read_scalar(node, path)

@@ -29,7 +29,9 @@ from vnetlab.topology.values import (
     HIGHEST_VLAN,
     LOWEST_MTU,
     LOWEST_VLAN,
+    MOST_COPIES,
     parse_address,
+    parse_count,
     parse_ipv4_address,
     parse_ipv4_prefix,
     parse_ipv6_address,
@@ -109,7 +111,8 @@ def _empty_if_null(value: object) -> object:
     return {} if value is None else value
 
 
-def _list_if_single(value: object) -> object:
+def list_if_single(value: object) -> object:
+    """A list of one where its only value stands alone."""
     return value if value is None or isinstance(value, list) else [value]
 
 
@@ -165,6 +168,15 @@ _ADDRESS4 = _text("IPv4 address", "Without a prefix length.", _IPV4, "10.0.0.5")
 _ADDRESS6 = _text("IPv6 address", "Without a prefix length or zone.", _IPV6, "fd00::5")
 _ADDRESS = _text("address", "IPv4 or IPv6.", f"{_IPV4}|{_IPV6}", "10.0.0.1", "fd00::1")
 
+_FILE_NAME: JsonSchemaValue = {
+    "title": "file",
+    "description": "A path, relative to the file that it is in.",
+    "examples": ["networks.yaml"],
+    "type": "string",
+    "pattern": ".",
+}
+_COUNT = _number("count", "How many.", (1, MOST_COPIES), 10)
+
 Text = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_NAME)]
 Vlan = Annotated[int, BeforeValidator(parse_vlan), WithJsonSchema(_VLAN)]
 Mtu = Annotated[int, BeforeValidator(parse_mtu), WithJsonSchema(_MTU)]
@@ -182,8 +194,14 @@ Prefix6 = Annotated[IPv6Network, BeforeValidator(parse_ipv6_prefix), WithJsonSch
 Address4 = Annotated[IPv4Address, BeforeValidator(parse_ipv4_address), WithJsonSchema(_ADDRESS4)]
 Address6 = Annotated[IPv6Address, BeforeValidator(parse_ipv6_address), WithJsonSchema(_ADDRESS6)]
 Gateway = Annotated[Address, BeforeValidator(parse_address), WithJsonSchema(_ADDRESS)]
-Gateways = Annotated[tuple[Gateway, ...], BeforeValidator(_list_if_single), _Or(_ADDRESS)]
+Gateways = Annotated[tuple[Gateway, ...], BeforeValidator(list_if_single), _Or(_ADDRESS)]
+
+Count = Annotated[int, BeforeValidator(parse_count), WithJsonSchema(_COUNT)]
+Names = Annotated[tuple[Text, ...], BeforeValidator(list_if_single), _Or(_NAME)]
+FileName = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_FILE_NAME)]
+FileNames = Annotated[tuple[FileName, ...], BeforeValidator(list_if_single), _Or(_FILE_NAME)]
 
 _Empty = BeforeValidator(_empty_if_null)
 Section = Annotated[dict[str, Annotated[PartT, _Empty, _Or(_NULL)]], _Empty, _Named(), _Or(_NULL)]
 """Objects by name. Nothing (`hv1:`) is one that has all the defaults."""
+Groups = Annotated[dict[str, Names], _Empty, _Named(), _Or(_NULL)]

@@ -1,10 +1,11 @@
 """Loading a topology file: text -> template -> YAML -> model -> defaults -> checks -> topology.
 
-Reads that one file and nothing else; all after the reading is pure.
+Reads that file and those that it includes, and nothing else; all after the reading is pure.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,22 +15,23 @@ from vnetlab.topology.check_networks import check_networks
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_wiring import check_wiring
 from vnetlab.topology.defaults import fill_in
-from vnetlab.topology.document import format_path, read_document
+from vnetlab.topology.document import format_path
+from vnetlab.topology.expand import apply_defaults, multiply
 from vnetlab.topology.findings import Findings
+from vnetlab.topology.include import read_documents
+from vnetlab.topology.missing import add_nodes, add_parts
 from vnetlab.topology.model_paths import is_object
 from vnetlab.topology.resolve import resolve
 from vnetlab.topology.shape import read_model
-from vnetlab.topology.source import Source, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from vnetlab.topology import document
+    from vnetlab.topology.model import File
     from vnetlab.topology.topology import Topology
 
 _NO_VARIABLES: Mapping[str, object] = MappingProxyType({})
-_TEMPLATE_SIGNS = ("{{", "{%", "{#")
 
 
 def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topology:
@@ -38,10 +40,9 @@ def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topolog
     Raises TopologyError with everything that is wrong in the file. The same file and variables
     give an equal topology, always.
     """
-    source = _read_source(path, variables)
-    content, problems = read_document(source)
-    findings = Findings(source, content.places, problems)
-    file = fill_in(read_model(content, findings), path)
+    content, problems = read_documents(path, variables)
+    findings = Findings(content.places, problems)
+    file = _complete(read_model(content, findings), path, findings)
     check_references(file, findings)
     check_wiring(file, findings)
     check_cables(file, findings)
@@ -49,21 +50,26 @@ def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topolog
     findings.raise_if_any()
     addresses = assign_addresses(file, findings)
     findings.raise_if_any()
-    lines = _find_lines(str(path.resolve()), content.places, findings)
+    lines = _find_lines(content.places, findings)
     return resolve(file, addresses, source=str(path.resolve()), lines=lines)
 
 
-def _read_source(path: Path, variables: Mapping[str, object]) -> Source:
-    text = read_text(path)
-    if variables or any(sign in text for sign in _TEMPLATE_SIGNS):
-        from vnetlab.topology.template import render  # jinja2 costs start-up time
+def _complete(file: File, path: Path, findings: Findings) -> File:
+    """The file with all that it leaves out, says once for many, or takes for granted."""
+    defaults = getattr(file, "defaults", None)
+    file = multiply(apply_defaults(file, defaults), findings)
+    file = apply_defaults(add_nodes(file), defaults)
+    return fill_in(apply_defaults(add_parts(file), defaults), path)
 
-        return render(str(path), text, variables)
-    return Source(str(path), text, text)
 
-
-def _find_lines(
-    file: str, paths: Iterable[document.Path], findings: Findings
-) -> tuple[tuple[str, str], ...]:
-    objects = (path for path in paths if is_object(path) or path[-2:-1] == ("networks",))
-    return tuple(sorted((format_path(path), f"{file}:{findings.line(path)}") for path in objects))
+def _find_lines(paths: Iterable[document.Path], findings: Findings) -> tuple[tuple[str, str], ...]:
+    lines: dict[str, str] = {}
+    files: dict[str, str] = {}
+    for path in paths:
+        if path[:1] != ("defaults",) and (is_object(path) or path[-2:-1] == ("networks",)):
+            file, line = findings.line(path)
+            if file not in files:
+                files[file] = str(Path(file).resolve())
+            for copy in findings.copies(path):
+                lines[format_path(copy)] = f"{files[file]}:{line}"
+    return tuple(sorted(lines.items()))

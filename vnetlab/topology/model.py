@@ -11,7 +11,9 @@ from pydantic import ConfigDict, Field
 from vnetlab.topology.forms import (
     Address4,
     Address6,
+    Count,
     Gateways,
+    Groups,
     Mac,
     Mtu,
     Prefix4,
@@ -23,6 +25,16 @@ from vnetlab.topology.forms import (
 )
 from vnetlab.topology.model_cables import Trunk
 from vnetlab.topology.part import Part
+
+
+class Counted(Part):
+    """An object that may stand for many."""
+
+    count: Count | None = Field(
+        default=None,
+        description="Make this many of it, called NAME1, NAME2...; NAME is the group of them. "
+        "Copies `on` a hypervisor with a count are spread over those. Default: only itself.",
+    )
 
 
 class Network(Part):
@@ -76,7 +88,7 @@ class VSwitch(Part):
     )
 
 
-class Hypervisor(Part):
+class Hypervisor(Counted):
     """A hypervisor: virtual switches for its VMs, and pNICs to the physical network."""
 
     model_config = ConfigDict(title="hypervisor")
@@ -107,7 +119,7 @@ class Nic(Part):
     )
 
 
-class Vm(Part):
+class Vm(Counted):
     """A virtual machine."""
 
     model_config = ConfigDict(title="VM")
@@ -153,3 +165,7 @@ class File(Part):
     )
     vms: Section[Vm] = Field(default={}, description="Virtual machines by name.")
     routers: Section[Router] = Field(default={}, description="Routers by name.")
+    groups: Groups = Field(
+        default={},
+        description="Sets of nodes by name, of nodes and other groups. A `count` makes one too.",
+    )

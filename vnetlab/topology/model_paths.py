@@ -6,13 +6,14 @@ then 0).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args, get_origin
+from typing import TYPE_CHECKING
 
-from vnetlab.topology.model import File
-from vnetlab.topology.part import Part
+from vnetlab.topology.kinds import find_part
+from vnetlab.topology.model_file import TopologyFile
 
 if TYPE_CHECKING:
     from vnetlab.topology.document import Path
+    from vnetlab.topology.part import Part
 
 
 def part_at(path: Path) -> type[Part] | None:
@@ -34,13 +35,13 @@ def keys_of(part: type[Part]) -> list[str]:
 
 def _walk(path: Path) -> tuple[type[Part] | None, bool]:
     """The part at `path`, and whether it is one of several."""
-    part: type[Part] | None = File
+    part: type[Part] | None = TopologyFile
     several = chosen = False
     for key in path:
         if several:
             several, chosen = False, True
             continue
-        part, several = _content(_annotation(part, key))
+        part, several = find_part(_annotation(part, key))
         chosen = False
         if part is None:
             return None, False
@@ -50,15 +51,3 @@ def _walk(path: Path) -> tuple[type[Part] | None, bool]:
 def _annotation(part: type[Part] | None, key: object) -> object:
     fields = part.model_fields.items() if part else ()
     return next((field.annotation for name, field in fields if key == (field.alias or name)), None)
-
-
-def _content(annotation: object) -> tuple[type[Part] | None, bool]:
-    """The part that a value of this type is or holds, and whether it holds several."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return annotation, False
-    several = get_origin(annotation) in (dict, tuple)
-    for inner in get_args(annotation):
-        part, more = _content(inner)
-        if part:
-            return part, several or more
-    return None, False

@@ -70,6 +70,15 @@ vms:
   a: {nics: [lan]}                        # the same as {network: lan}
   b: {nics: [{ipv4: 10.0.0.5, mac: "02:00:00:00:00:05"}]}
 """,
+    "defaults": """\
+defaults:
+  networks: {mtu: 9000}
+  pnics: {rate: 10gbit, delay: 5us}
+hypervisors: {hv: {count: 3}}             # hv1, hv2, hv3, with a pNIC of 10 Gbit/s each
+vms: {web: {on: hv, count: 6}}            # web1... web6, two on each hypervisor
+groups: {front: [web, gw]}
+routers: {gw: }
+""",
     "router": """\
 networks: {web: {vlan: 10}, db: {vlan: 20}, lab: {vlan: 30}}
 routers:
@@ -89,6 +98,8 @@ all the defaults. What is needed and not there is made, and what cannot be guess
 - Nodes (VMs, routers, hypervisors, physical switches) have names of their own: none has another's.
 - A file with `{{`, `{%` or `{#` in it is a Jinja2 template; its variables come from `--set
   NAME=VALUE` and `--vars FILE`.
+- `include` names files that are put together with this one; `defaults` says once what all objects
+  of a kind have; `count` makes many of one; `groups` gives sets of nodes a name.
 - Numbers, `true` and `null` are YAML 1.2's: `no` and `10:30` are text, `010` is ten. A key twice is
   an error.
 - `vnetlab schema` prints all this for editors, `vnetlab validate FILE` says what is wrong in a
@@ -102,7 +113,7 @@ def render_reference() -> str:
     """The page, in Markdown."""
     schema = json_schema()
     lines = [_INTRODUCTION, "## The whole file", *_keys(schema)]
-    for part in {part["title"]: part for part in _parts(schema, schema)}.values():
+    for part in _parts(schema, schema, set()):
         title = part["title"]
         lines += [f"\n## {title[0].upper()}{title[1:]}" if title.islower() else f"\n## {title}"]
         lines += ["", part["description"], *_keys(part)]
@@ -118,13 +129,15 @@ def _link(title: str) -> str:
     return f"[{title}](#{title.lower().replace(' ', '-')})"
 
 
-def _parts(within: Any, whole: Any) -> Iterator[Any]:
-    """The kinds of objects in the order in which keys lead to them."""
+def _parts(within: Any, whole: Any, seen: set[str]) -> Iterator[Any]:
+    """The kinds of objects in the order in which keys lead to them, each once."""
     for described in within["properties"].values():
         for reference in _references(described):
-            part = whole["$defs"][reference]
-            yield part
-            yield from _parts(part, whole)
+            if reference not in seen:
+                seen.add(reference)
+                part = whole["$defs"][reference]
+                yield part
+                yield from _parts(part, whole, seen)
 
 
 def _references(schema: Any) -> Iterator[str]:

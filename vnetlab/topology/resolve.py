@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from vnetlab.topology.addressing import gateways_of, prefixes_of
 from vnetlab.topology.cables import resolve_cable
 from vnetlab.topology.defaults import NATIVE_VLAN, vlans_of
+from vnetlab.topology.groups import flatten
 from vnetlab.topology.topology import (
+    Group,
     Hypervisor,
     PhysicalSwitch,
     Pnic,
@@ -47,6 +49,7 @@ def resolve(
         routers=tuple(
             _resolve_router(name, router, addresses) for name, router in file.routers.items()
         ),
+        groups=tuple(Group(name=name, nodes=nodes) for name, nodes in flatten(file.groups).items()),
         lines=lines,
     )
 

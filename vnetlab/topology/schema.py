@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from vnetlab.topology.model import File
+from vnetlab.topology.model_file import TopologyFile
 
 if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def json_schema() -> JsonSchemaValue:
     """The schema of a topology file, by JSON Schema draft 2020-12."""
-    schema = File.model_json_schema(schema_generator=_Generator)
+    schema = TopologyFile.model_json_schema(schema_generator=_Generator)
     return {
         "$schema": GenerateJsonSchema.schema_dialect,
         **schema,

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from vnetlab.topology.model import File
+from vnetlab.topology.model_file import TopologyFile
 from vnetlab.topology.model_paths import keys_of, part_at
 from vnetlab.topology.wording import InvalidValueError, did_you_mean, got, show
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from vnetlab.topology.document import Document
+    from vnetlab.topology.document import Document, Path
     from vnetlab.topology.findings import Findings
+    from vnetlab.topology.model import File
 
 _EXPECTED = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
 _EXPECTED_PART = {
     "Nic": "a network's name or a mapping",
     "Pnic": "a physical switch's name or a mapping",
 }
+_ROUNDS = 4
 
 
 def read_model(document: Document, findings: Findings) -> File:
@@ -33,16 +35,17 @@ def read_model(document: Document, findings: Findings) -> File:
         error = got(document.value, "a mapping")
         text = "the file is empty" if document.value is None else error.text
         findings.add((), text, fix="begin with 'vms: {a: {}, b: {}}'")
-        return File()
-    try:
-        return File.model_validate(document.value)
-    except ValidationError as invalid:
-        details = invalid.errors(include_url=False)
-    for detail in details:
-        _note(detail, findings)
-    for detail in details:
-        _take_out(document.value, detail)
-    return File.model_validate(document.value)
+        return TopologyFile()
+    for tried in range(_ROUNDS):
+        try:
+            return TopologyFile.model_validate(document.value)
+        except ValidationError as invalid:
+            details = invalid.errors(include_url=False)
+        for detail in details:
+            _note(detail, findings)
+        for detail in details:
+            _take_out(document.value, detail, entirely=tried)
+    return TopologyFile()
 
 
 def _note(detail: ErrorDetails, findings: Findings) -> None:
@@ -53,26 +56,45 @@ def _note(detail: ErrorDetails, findings: Findings) -> None:
         known = keys_of(part) if part else ()
         findings.add_to_key(path, f"unknown key {show(key)}", fix=did_you_mean(key, known))
         return
-    while not findings.has(path):  # a list of one that was written without brackets
+    if detail["type"] == "missing":
+        findings.add(path, "missing")
+        return
+    while not findings.has(path):  # a form of a value, or a list of one without brackets
         path = path[:-1]
     context = detail.get("ctx", {})
     error = context.get("error")
     if not isinstance(error, InvalidValueError):
-        expected = _EXPECTED_PART.get(context.get("class_name", ""), _EXPECTED[detail["type"]])
-        error = got(detail["input"], expected)
+        expected = _EXPECTED_PART.get(context.get("class_name", ""))
+        error = got(detail["input"], expected or _EXPECTED.get(detail["type"], "another value"))
     findings.add(path, error.text, fix=error.fix)
 
 
-def _take_out(value: dict[str, Any], detail: ErrorDetails) -> None:
-    """Remove what `detail` is about: an object's content, or else the key whose value it is in."""
-    path = detail["loc"]
-    is_part = detail["type"] == "model_type"
-    is_item = isinstance(path[-1], int)  # of a list of plain values
-    *above, last = path[:-1] if is_item and not is_part else path
+def _take_out(value: dict[str, Any], detail: ErrorDetails, *, entirely: int) -> None:
+    """Remove what `detail` is about, or what it is in, or nothing where that is gone already.
+
+    The content of an object, a key with its value, or else the list with a wrong item. What is
+    still wrong then is removed `entirely`, with so many of the keys that lead to it.
+    """
+    steps = _steps(value, detail["loc"])
+    container, key = steps.pop()
+    if detail["type"] == "model_type" and not entirely:
+        container[key] = None
+        return
+    for _ in range(min(entirely, len(steps))):
+        container, key = steps.pop()
+    while steps and not isinstance(container, dict):
+        container, key = steps.pop()
+    container.pop(key, None)
+
+
+def _steps(value: dict[str, Any], path: Path) -> list[tuple[Any, Any]]:
+    """The containers on the way along `path` with the key in each, as far as there are any."""
+    steps: list[tuple[Any, Any]] = []
     inner: Any = value
-    for key in above:
+    for key in path:
+        is_there = key in inner if isinstance(inner, dict) else isinstance(inner, list)
+        if not is_there or (isinstance(inner, list) and not isinstance(key, int)):
+            break
+        steps.append((inner, key))
         inner = inner[key]
-    if is_part:
-        inner[last] = None
-    else:
-        inner.pop(last, None)
+    return steps or [(value, path[0])]

@@ -16,7 +16,7 @@ import re
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, meta, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, UndefinedError, meta
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -40,13 +40,15 @@ def render(file: str, original: str, variables: Mapping[str, object]) -> Source:
     environment = _make_environment()
     try:
         tree = environment.parse(original)
-        _refuse_unused(file, tree, variables)
         output = environment.from_string(tree).render(variables)
-    except TopologyError:
-        raise
     except Exception as error:  # a template is a program: it can raise anything
         raise TopologyError((_describe(file, error, variables),)) from None
     return _split_at_markers(file, original, output)
+
+
+def find_variables(original: str) -> frozenset[str]:
+    """The names of the variables that the template uses, which has been rendered already."""
+    return frozenset(meta.find_undeclared_variables(_make_environment().parse(original)))
 
 
 def _make_environment() -> ImmutableSandboxedEnvironment:
@@ -119,18 +121,6 @@ def _count_capture(tag: list[Token]) -> int:
         kinds = [token.type for token in tag if token.type in {"assign", "pipe"}]
         return 0 if kinds[:1] == ["assign"] else 1
     return 1 if name in _CAPTURES else 0
-
-
-def _refuse_unused(file: str, tree: nodes.Template, variables: Mapping[str, object]) -> None:
-    """Raise TopologyError for variables that the template does not use: they are misspelt."""
-    used = sorted(meta.find_undeclared_variables(tree))
-    problems = tuple(
-        Problem(file=file, text=f"uses no variable '{name}'", fix=did_you_mean(name, used))
-        for name in variables
-        if name not in used
-    )
-    if problems:
-        raise TopologyError(problems)
 
 
 def _describe(file: str, error: Exception, variables: Mapping[str, object]) -> Problem:

@@ -124,6 +124,14 @@ class Router:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A named set of nodes."""
+
+    name: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
     """A whole lab as its user means it.
 
@@ -139,4 +147,5 @@ class Topology:
     hypervisors: tuple[Hypervisor, ...]
     vms: tuple[Vm, ...]
     routers: tuple[Router, ...]
+    groups: tuple[Group, ...]
     lines: tuple[tuple[str, str], ...]

@@ -1,0 +1,59 @@
+"""The model asked about itself: which keys hold which kinds of objects (pure).
+
+What goes for every kind (defaults, `count`) asks here, so that a new key or section needs no list
+of its own anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import get_args, get_origin
+
+from vnetlab.topology.model import File
+from vnetlab.topology.part import Part
+
+
+@cache
+def items_of(part: type[Part]) -> Mapping[str, type[Part]]:
+    """The keys of a mapping that hold objects, by name or in a list, and their class."""
+    found = {key: find_part(field.annotation) for key, field in part.model_fields.items()}
+    return {key: inner for key, (inner, several) in found.items() if inner and several}
+
+
+@cache
+def all_items() -> Mapping[str, type[Part]]:
+    """Every key, wherever it stands, that holds objects, and their class: of several, the fullest.
+
+    A section of the file goes before a key of that name in an object.
+    """
+    classes: dict[str, type[Part]] = {}
+    for key, part in _walk(File, set()):
+        known = classes.get(key)
+        if known is None or len(part.model_fields) > len(known.model_fields):
+            classes[key] = part
+    return {**classes, **items_of(File)}
+
+
+def find_part(annotation: object) -> tuple[type[Part] | None, bool]:
+    """The part that a value of this type is or holds, and whether it holds several."""
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        return annotation, False
+    several = get_origin(annotation) in (dict, tuple)
+    for inner in get_args(annotation):
+        part, more = find_part(inner)
+        if part:
+            return part, several or more
+    return None, False
+
+
+def _walk(part: type[Part], seen: set[type[Part]]) -> Iterator[tuple[str, type[Part]]]:
+    """Every key at or below the part that holds objects."""
+    seen.add(part)
+    for key, field in part.model_fields.items():
+        inner, several = find_part(field.annotation)
+        if inner:
+            if several:
+                yield key, inner
+            if inner not in seen:
+                yield from _walk(inner, seen)
