@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from vnetlab.state.losses import key_of
+from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -37,7 +38,7 @@ from vnetlab.state.objects import (
     everything,
 )
 from vnetlab.state.overlays import FdbEntry
-from vnetlab.state.plan import CONFIGURING, Phase, Plan
+from vnetlab.state.plan import CONFIGURING, Plan
 from vnetlab.state.shaping import ROOT
 
 INGRESS = 0xFFFF_FFF1  # TC_H_INGRESS
@@ -73,7 +74,7 @@ class ModelKernel:
         """Make the changes in their order. None may leave a veth to a namespace's slow death."""
         for phase, changes in plan.phases:
             for change in changes:
-                if phase < Phase.NAMESPACES:
+                if change.new is None:
                     self.remove(change.subject)
                 elif phase in CONFIGURING and isinstance(change.subject, Link):
                     self.configure(change.subject)
@@ -103,7 +104,9 @@ class ModelKernel:
                     self._drop(*(r for r in self._on(link, Route) if r.destination.version == 4))
             case Sysctl():
                 raise RefusedError(f"a setting cannot be removed: {item}")
-            case BridgeVlan() | FdbEntry() | Route():
+            case NftTable():
+                self._drop(item, *self._in_table(item))
+            case BridgeVlan() | FdbEntry() | Route() | NftChain() | NftSet():
                 self._drop(item)
 
     def make(self, item: Object) -> None:
@@ -129,7 +132,10 @@ class ModelKernel:
                 require(self._reaches_gateway(item), f"gateway out of reach: {item}")
             case Qdisc():
                 self._require_place(item)
-            case Sysctl():
+            case NftChain() | NftSet():
+                table = (NftTable, (item.netns, item.family, item.table))
+                require(table in self._objects, f"no table: {item}")
+            case Sysctl() | NftTable():
                 require((Namespace, item.netns) in self._objects, f"no namespace: {item}")
         self._objects[key_of(item)] = item
 
@@ -215,6 +221,10 @@ class ModelKernel:
                 self._drop_link(other.id)
         if link.peer is not None:
             self._drop_link(link.peer)
+
+    def _in_table(self, table: NftTable) -> list[Object]:
+        items = [it for it in self._objects.values() if isinstance(it, NftChain | NftSet)]
+        return [it for it in items if (it.netns, it.family, it.table) == table.id]
 
     def _drop_qdisc(self, qdisc: Qdisc) -> None:
         self._drop(qdisc)

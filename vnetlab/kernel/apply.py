@@ -15,6 +15,7 @@ from typing import Any
 
 from vnetlab.kernel import messages, overlay_messages, qdisc_messages, sysctls
 from vnetlab.kernel.netlink import Request
+from vnetlab.kernel.nft_apply import change_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed
 from vnetlab.state.diff import Change
@@ -54,6 +55,7 @@ class _Applying:
         self._nodes = nodes
         self._indexes = dict(observed.indexes)
         self._old_bridges = {link.id for link in observed.state.links if link.kind is Kind.BRIDGE}
+        self._rule_handles = observed.rule_handles
         self._free = count(max((*self._indexes.values(), _LAST_TAKEN)) + 1)
 
     def carry_out(self, phase: Phase, changes: tuple[Change, ...]) -> None:
@@ -71,6 +73,8 @@ class _Applying:
             self._send(phase, self._bridges(subjects))
         elif phase is Phase.VETHS:
             self._send(phase, self._veths(subjects))
+        elif phase is Phase.NFTABLES:
+            self._nftables(changes)
         else:
             self._send(phase, ((c.subject, self._message(phase, c)) for c in changes))
 
@@ -86,6 +90,14 @@ class _Applying:
             batches[item.netns].append(request)
         for netns, batch in batches.items():
             self._nodes.channel(netns).change(batch)
+
+    def _nftables(self, changes: Iterable[Change]) -> None:
+        by_netns: dict[str, list[Change]] = defaultdict(list)
+        for change in changes:
+            assert not isinstance(change.subject, Namespace)
+            by_netns[change.subject.netns].append(change)
+        for netns, some in by_netns.items():
+            change_nftables(self._nodes.netfilter(netns), some, self._rule_handles)
 
     def _namespace(self, change: Change) -> None:
         item = change.new

@@ -17,6 +17,7 @@ from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError
 from vnetlab.kernel import messages, namespaces, overlay_messages, qdisc_messages
 from vnetlab.kernel.netlink import Channel, Request
+from vnetlab.kernel.nft_features import NFT_CHECKS
 from vnetlab.kernel.sysctls import known
 from vnetlab.state.features import Feature
 from vnetlab.state.objects import Kind, Link
@@ -143,4 +144,5 @@ _CHECKS: dict[Feature, Callable[[Channel], bool]] = {
     Feature.NETEM: _qdisc(108, Shaping(delay_ns=1_000_000)),
     Feature.IPV6: lambda _: known("net/ipv6/conf/default/disable_ipv6"),
     Feature.PACKET_SOCKETS: _packet_socket,
+    **NFT_CHECKS,
 }

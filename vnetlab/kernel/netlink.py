@@ -1,4 +1,4 @@
-"""EFFECT: a route-netlink socket of one namespace: many changes in one send, dumps in one read.
+"""EFFECT: a netlink socket of one namespace: many changes in one send, dumps in one read.
 
 How it works: pyroute2's message classes encode and decode; the socket is a plain one. Requests go
 out packed into a few large sends. Only the last of each send asks for an acknowledgement: the
@@ -35,6 +35,7 @@ _GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _SEND_BYTES = 48 * 1024  # well below net.core.wmem_default
 _READ_BYTES = 256 * 1024
+_SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class Request:
 class Channel:
     """A socket in the namespace that the thread is in when it is made, and stays in."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
         self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
         )
         for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
             self._socket.setsockopt(SOL_NETLINK, option, 1)
@@ -83,6 +84,22 @@ class Channel:
         if failures:
             raise KernelRefusedError(failures[0])
 
+    def change_at_once(self, begin: Any, requests: Iterable[Request], end: Any) -> None:
+        """Carry out `requests`, which `begin` and `end` enclose, all or (if one fails) none.
+
+        Raises KernelRefusedError with the first that failed.
+        """
+        batch = _Batch()
+        opening = next(self._sequence)
+        batch.add(Request(message=begin, purpose="change nftables"), opening)
+        for request in requests:
+            batch.add(request, next(self._sequence))
+        encoded = batch.closed() + _encode(end, 0, next(self._sequence))
+        self._send_whole(encoded)
+        failures = self._answers(batch, opening)
+        if failures:
+            raise KernelRefusedError(failures[0])
+
     def dump(self, message: Any) -> list[Any]:
         """Return all objects that the kernel lists for `message`, asked again if they changed."""
         marshal = MarshalRtnl()
@@ -99,14 +116,33 @@ class Channel:
     def _send(self, batch: _Batch) -> list[str]:
         """Send one batch and return its failures."""
         self._socket.send(batch.closed())
+        return self._answers(batch)
+
+    def _answers(self, batch: _Batch, opening: int = 0) -> list[str]:
+        """The failures of a batch; one of its `opening` says that the rest was not looked at."""
         failures: list[str] = []
         while True:
             for _, answered, reply in _split(self._socket.recv(_READ_BYTES)):
                 failure = _failure(reply, batch.requests[answered])
                 if failure is not None:
                     failures.append(failure)
-                if answered == batch.last:
+                if answered in (batch.last, opening):
                     return failures
+
+    def _send_whole(self, encoded: bytes | bytearray) -> None:
+        """Send what may be larger than a socket's buffer usually is."""
+        wanted = 2 * len(encoded) + _READ_BYTES
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, wanted)
+        except PermissionError:  # root of a user namespace only has as much as net.core.wmem_max
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, wanted)
+        try:
+            self._socket.send(encoded)
+        except OSError as error:
+            raise KernelRefusedError(
+                f"the kernel takes no transaction of {len(encoded)} bytes: {error.strerror}",
+                fix="run vnetlab as root, raise net.core.wmem_max, or use fewer rules",
+            ) from None
 
     def _replies(self) -> Iterator[bytes]:
         while True:

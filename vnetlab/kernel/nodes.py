@@ -11,14 +11,16 @@ from vnetlab.errors import MissingFeatureError
 from vnetlab.kernel import namespaces, processes
 from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.netlink import Channel
+from vnetlab.kernel.nft_messages import open_netfilter
 
 
 class Nodes:
-    """A lab's namespaces by name, each with one netlink socket, opened when first used."""
+    """A lab's namespaces by name, each with its netlink sockets, opened when first used."""
 
     def __init__(self, lab: LabDir) -> None:
         self.lab = lab
         self._channels: dict[str, Channel] = {}
+        self._netfilter: dict[str, Channel | None] = {}
         self._fds: dict[str, int] = {}
         self._open = ExitStack()
 
@@ -38,13 +40,16 @@ class Nodes:
         return namespaces.entered(self.lab.namespace(node))
 
     def channel(self, node: str) -> Channel:
-        """The netlink socket in the namespace of `node`."""
+        """The route-netlink socket in the namespace of `node`."""
         if node not in self._channels:
-            with self.enter(node):
-                channel = Channel()
-            self._open.callback(channel.close)
-            self._channels[node] = channel
+            self._open_channels(node)
         return self._channels[node]
+
+    def netfilter(self, node: str) -> Channel | None:
+        """The netfilter socket there; None where the kernel has no such thing."""
+        if node not in self._channels:
+            self._open_channels(node)
+        return self._netfilter[node]
 
     def fd(self, node: str) -> int:
         """A file descriptor of the namespace of `node`, for messages that place a link in it."""
@@ -64,9 +69,18 @@ class Nodes:
                 fix="run it as root, or with --realm rootless or uml, which need none",
             ) from None
 
+    def _open_channels(self, node: str) -> None:
+        with self.enter(node):
+            self._channels[node] = channel = Channel()
+            self._open.callback(channel.close)
+            self._netfilter[node] = netfilter = open_netfilter()
+        if netfilter is not None:
+            self._open.callback(netfilter.close)
+
     def remove(self, node: str) -> None:
         """Take the namespace of `node` and all in it away, processes too: they would keep it."""
         processes.end(self.lab, (node,))
         self._channels.pop(node, None)
+        self._netfilter.pop(node, None)
         self._fds.pop(node, None)
         self.lab.remove_namespace(node)

@@ -26,10 +26,13 @@ from vnetlab.kernel.messages import (
     parse_alias,
 )
 from vnetlab.kernel.netlink import Channel
+from vnetlab.kernel.nft_apply import ChainId, RuleHandles
+from vnetlab.kernel.nft_observe import read_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.state.compile.parts import DEFAULT_ROUTE
+from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -64,10 +67,11 @@ fb_tunnels_only_for_init_net (Documentation/admin-guide/sysctl/net.rst)."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """A lab's State, and the ifindex of each of its links."""
+    """A lab's State, the ifindex of each link, the handles of the rules of each chain."""
 
     state: State
     indexes: Indexes
+    rule_handles: RuleHandles
 
 
 def observe(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = ()) -> Observed:
@@ -79,8 +83,11 @@ def observe(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = ()) -> Obs
     names = nodes.lab.nodes()
     for name in names:
         reading.read(name, nodes.channel(name))
+        reading.read_nftables(name, nodes.netfilter(name))
     objects = [*reading.objects, *reading.links(), *_sysctls(nodes, sysctl_keys, names)]
-    return Observed(state=collect(objects), indexes=reading.indexes)
+    return Observed(
+        state=collect(objects), indexes=reading.indexes, rule_handles=reading.rule_handles
+    )
 
 
 class _Reading:
@@ -89,6 +96,7 @@ class _Reading:
     def __init__(self) -> None:
         self.objects: list[Object] = []
         self.indexes: dict[LinkId, int] = {}
+        self.rule_handles: dict[ChainId, tuple[int, ...]] = {}
         self._links: list[Link] = []
         self._lower: dict[LinkId, int] = {}  # IFLA_LINK: a veth's peer, a sub-interface's parent
 
@@ -116,6 +124,12 @@ class _Reading:
         self.objects += _addresses(netns, channel, names)
         self.objects += _routes(netns, channel, names)
         self.objects += _qdiscs(netns, channel, names)
+
+    def read_nftables(self, netns: str, channel: Channel | None) -> None:
+        for item, handles in read_nftables(netns, channel) if channel else ():
+            self.objects.append(item)
+            if isinstance(item, NftChain):
+                self.rule_handles[item.id] = handles
 
     def links(self) -> Iterator[Link]:
         """The links, each veth with its peer: the end that has it as its peer in turn."""

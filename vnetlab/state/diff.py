@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vnetlab.state.losses import Key, Losses, Use, key_of
+from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import (
     Address,
     Kind,
@@ -84,12 +85,16 @@ def _must_go(old: Object, new: Object | None) -> bool:
 
 
 def _nature(item: Object) -> Hashable:
-    """What the kernel cannot change of an existing link or qdisc."""
+    """What the kernel cannot change of an existing link, qdisc, table or chain."""
     match item:
         case Link():
             return (item.kind, item.peer, item.parent, item.vlan, item.vxlan, item.table)
         case Qdisc():
             return (item.kind, item.handle)
+        case NftTable():
+            return item.dormant  # the kernel takes no other change together with this one
+        case NftChain():
+            return item.hook
         case _:
             return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
+from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import Kind, Link, Object, Qdisc, State, everything
 
 
@@ -25,6 +26,20 @@ class Feature(Enum):
     TBF = ("tbf", "CONFIG_NET_SCH_TBF", "the rate of a cable")
     NETEM = ("netem", "CONFIG_NET_SCH_NETEM", "the delay, loss and the like of a cable")
     IPV6 = ("ipv6", "CONFIG_IPV6", "IPv6 addresses, and keeping IPv6 off switches")
+    NFT_INET = (
+        "nftables-inet",
+        "CONFIG_NF_TABLES_INET",
+        "firewalls, ACLs and NAT",
+    )
+    NFT_BRIDGE = ("nftables-bridge", "CONFIG_NF_TABLES_BRIDGE", "security at a vSwitch's ports")
+    CONNTRACK = ("conntrack", "CONFIG_NFT_CT", "rules that let replies pass")
+    BRIDGE_CONNTRACK = (
+        "bridge-conntrack",
+        "CONFIG_NF_CONNTRACK_BRIDGE",
+        "security groups",
+    )
+    NFT_NAT = ("nftables-nat", "CONFIG_NFT_NAT, CONFIG_NFT_MASQ", "NAT of routers")
+    NFT_REJECT = ("nftables-reject", "CONFIG_NFT_REJECT_INET", "rules that reject")
     PACKET_SOCKETS = ("packet-sockets", "CONFIG_PACKET", "the taps of a probe")
 
     def __init__(self, label: str, option: str, needed_for: str) -> None:
@@ -61,3 +76,17 @@ def _needed_by(item: Object) -> Iterator[Feature]:
             yield Feature.TBF
         case Qdisc(kind="netem"):
             yield Feature.NETEM
+        case NftTable():
+            yield Feature.NFT_BRIDGE if item.family == "bridge" else Feature.NFT_INET
+        case NftChain():
+            yield from _needed_by_rules(item)
+
+
+def _needed_by_rules(chain: NftChain) -> Iterator[Feature]:
+    kinds = {expression.kind for rule in chain.rules for expression in rule.expressions}
+    if "ct" in kinds:
+        yield Feature.BRIDGE_CONNTRACK if chain.family == "bridge" else Feature.CONNTRACK
+    if kinds & {"nat", "masq"}:
+        yield Feature.NFT_NAT
+    if "reject" in kinds:
+        yield Feature.NFT_REJECT

@@ -20,6 +20,7 @@ from ipaddress import (
     IPv6Network,
 )
 
+from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.overlays import FdbEntry, Vxlan
 
 
@@ -223,7 +224,19 @@ class Sysctl:
         return (self.netns, self.key)
 
 
-Object = Namespace | Sysctl | Link | BridgeVlan | FdbEntry | Address | Route | Qdisc
+Object = (
+    Namespace
+    | Sysctl
+    | Link
+    | BridgeVlan
+    | FdbEntry
+    | Address
+    | Route
+    | Qdisc
+    | NftTable
+    | NftChain
+    | NftSet
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +251,9 @@ class State:
     addresses: frozenset[Address] = frozenset()
     routes: frozenset[Route] = frozenset()
     qdiscs: frozenset[Qdisc] = frozenset()
+    nft_tables: frozenset[NftTable] = frozenset()
+    nft_chains: frozenset[NftChain] = frozenset()
+    nft_sets: frozenset[NftSet] = frozenset()
 
 
 COLLECTIONS: dict[type[Object], str] = {
@@ -249,6 +265,9 @@ COLLECTIONS: dict[type[Object], str] = {
     Address: "addresses",
     Route: "routes",
     Qdisc: "qdiscs",
+    NftTable: "nft_tables",
+    NftChain: "nft_chains",
+    NftSet: "nft_sets",
 }
 """The field of a State that holds objects of each type, in the order in which they are made."""
 

@@ -4,6 +4,9 @@ Removals come first, from what depends to what is depended on, then everything e
 round. A link is made before it is configured: all links of a phase can then be made in one go,
 and bridges come up last, when their ports are there. Sub-interfaces follow when the links below
 them are as they should be: their MTU must not be larger.
+
+All that changes in a namespace's nftables, removals too, is one step that the kernel does whole or
+not at all; its rules name links that need not be there, so it comes before any traffic can.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from vnetlab.state.diff import Change
+from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -39,18 +43,19 @@ class Phase(IntEnum):
     REMOVE_NAMESPACES = 6
     NAMESPACES = 7
     SYSCTLS = 8
-    BRIDGES = 9
-    VRFS = 10
-    VETHS = 11
-    VXLANS = 12
-    CONFIGURE_LINKS = 13
-    SUB_INTERFACES = 14
-    CONFIGURE_SUB_INTERFACES = 15
-    BRIDGE_VLANS = 16
-    FDB_ENTRIES = 17
-    QDISCS = 18
-    ADDRESSES = 19
-    ROUTES = 20
+    NFTABLES = 9
+    BRIDGES = 10
+    VRFS = 11
+    VETHS = 12
+    VXLANS = 13
+    CONFIGURE_LINKS = 14
+    SUB_INTERFACES = 15
+    CONFIGURE_SUB_INTERFACES = 16
+    BRIDGE_VLANS = 17
+    FDB_ENTRIES = 18
+    QDISCS = 19
+    ADDRESSES = 20
+    ROUTES = 21
 
 
 CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
@@ -65,6 +70,9 @@ _REMOVAL: dict[type[Object], Phase] = {
     BridgeVlan: Phase.REMOVE_BRIDGE_VLANS,
     Link: Phase.REMOVE_LINKS,
     Namespace: Phase.REMOVE_NAMESPACES,
+    NftTable: Phase.NFTABLES,
+    NftChain: Phase.NFTABLES,
+    NftSet: Phase.NFTABLES,
 }
 _MAKING: dict[type[Object], Phase] = {
     Namespace: Phase.NAMESPACES,
@@ -74,6 +82,8 @@ _MAKING: dict[type[Object], Phase] = {
     Qdisc: Phase.QDISCS,
     Address: Phase.ADDRESSES,
     Route: Phase.ROUTES,
+    NftTable: Phase.NFTABLES,
+    NftChain: Phase.NFTABLES,
 }
 _LINKS: dict[Kind | None, tuple[Phase, Phase]] = {
     Kind.BRIDGE: (Phase.BRIDGES, Phase.CONFIGURE_LINKS),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from vnetlab.state.diff import Change
+from vnetlab.state.nft_words import show_edits, show_hook, show_rule
+from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.objects import (
     MAIN_TABLE,
     Address,
@@ -36,7 +38,7 @@ ROLE_WORDS: dict[Role, str] = {
     Role.HYPERVISOR_NIC: "hypervisor NIC",
     Role.VTEP: "VTEP",
 }
-_SAID_ALREADY = ("label", "role", "loopback", "state", "IPv6 link-local")
+_SAID_ALREADY = ("label", "role", "loopback", "state", "IPv6 link-local", "dormant")
 """Settings of a new object that its name tells, or that are the same for all of its kind."""
 
 _IN_VRFS = (Role.ROUTER_PORT, Role.ROUTER_INTERFACE)
@@ -62,6 +64,12 @@ def describe(item: Object) -> str:
             return _fdb_entry(item)
         case Qdisc():
             return f"{item.kind} on {item.netns}.{item.link}"
+        case NftTable():
+            return f"nftables table {item.family} {item.name} in {item.netns}"
+        case NftChain():
+            return f"nftables chain {item.family} {item.table} {item.name} in {item.netns}"
+        case NftSet():
+            return f"nftables set {item.family} {item.table} {item.name} in {item.netns}"
 
 
 def _route(route: Route) -> str:
@@ -104,6 +112,10 @@ def settings(item: Object) -> dict[str, str]:
             }
         case Qdisc():
             return qdisc_settings(item)
+        case NftTable():
+            return {"dormant": _yes(item.dormant)}
+        case NftChain():
+            return _chain_settings(item)
         case _:
             return {}
 
@@ -119,7 +131,10 @@ def describe_change(change: Change) -> str:
         return f"+ {what}" + (f": {shown}" if shown else "")
     old = settings(change.old)
     differing = [name for name in old | new if old.get(name) != new.get(name)]
-    turns = (f"{name} {old.get(name, 'none')} -> {new.get(name, 'none')}" for name in differing)
+    turns = [f"{name} {old.get(name, 'none')} -> {new.get(name, 'none')}" for name in differing]
+    if isinstance(change.old, NftChain) and isinstance(change.new, NftChain):
+        turns = [turn for turn in turns if not turn.startswith("rules ")]
+        turns += show_edits(change.old.rules, change.new.rules)
     return f"~ {what}: " + ", ".join(turns)
 
 
@@ -142,6 +157,14 @@ def _link_settings(link: Link) -> dict[str, str]:
         found["table"] = str(link.table)
     found["IPv6 link-local"] = _yes(link.link_local)
     found["label"] = f"{_role(link.role, 'none')} {link.label}"
+    return found
+
+
+def _chain_settings(chain: NftChain) -> dict[str, str]:
+    found = {"hook": show_hook(chain)} if chain.hook else {}
+    if not chain.accepts:
+        found["policy"] = "drop"
+    found["rules"] = ", ".join(show_rule(rule) for rule in chain.rules) or "none"
     return found
 
 

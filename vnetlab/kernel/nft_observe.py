@@ -1,0 +1,182 @@
+"""EFFECT: the tables, chains, rules and sets of a namespace's nftables.
+
+Nothing is asked of a namespace without tables but whether it has any.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from pyroute2.netlink.nfnetlink.nftsocket import (
+    NFT_MSG_GETCHAIN,
+    NFT_MSG_GETRULE,
+    NFT_MSG_GETSET,
+    NFT_MSG_GETSETELEM,
+    NFT_MSG_GETTABLE,
+    nft_chain_msg,
+    nft_set_msg,
+    nft_table_msg,
+)
+
+from vnetlab.errors import KernelRefusedError
+from vnetlab.kernel.netlink import Channel
+from vnetlab.kernel.nft_expressions import Elements, attributes, decode_data, decode_expressions
+from vnetlab.kernel.nft_messages import (
+    COMMENT,
+    DORMANT,
+    FAMILIES,
+    INTERVAL_END,
+    nft_raw_elements_msg,
+    nft_raw_rule_msg,
+    point_of,
+    request,
+)
+from vnetlab.state.nftables import NftChain, NftHook, NftObject, NftRule, NftSet, NftTable
+
+_FAMILIES = {number: name for name, number in FAMILIES.items()}
+_KEY, _DATA, _FLAGS, _KEY_END = 1, 2, 3, 10  # NFTA_SET_ELEM_*
+_TableId = tuple[str, str]  # family and name
+_Rules = dict[tuple[_TableId, str], list[tuple[int, NftRule]]]
+
+
+def read_nftables(netns: str, channel: Channel) -> Iterator[tuple[NftObject, tuple[int, ...]]]:
+    """Everything in the namespace, each chain with the handles of its rules."""
+    try:
+        tables = _dump(channel, nft_table_msg, NFT_MSG_GETTABLE)
+    except KernelRefusedError:  # netfilter without nftables, so there are none
+        return
+    for message in tables:
+        yield _table(netns, message), ()
+    if not tables:
+        return
+    anonymous: dict[_TableId, dict[str, tuple[str, ...]]] = defaultdict(dict)
+    for message in _dump(channel, nft_set_msg, NFT_MSG_GETSET):
+        table, name = _table_id(message, "NFTA_SET_TABLE"), message.get_attr("NFTA_SET_NAME")
+        elements = _elements(channel, table, name)
+        if "NFT_SET_ANONYMOUS" in (message.get_attr("NFTA_SET_FLAGS") or ()):
+            anonymous[table][name] = elements
+        else:
+            family, table_name = table
+            yield (
+                NftSet(netns=netns, family=family, table=table_name, name=name, elements=elements),
+                (),
+            )
+    rules = _read_rules(channel, anonymous)
+    for message in _dump(channel, nft_chain_msg, NFT_MSG_GETCHAIN):
+        yield _chain(netns, message, rules)
+
+
+def _dump(channel: Channel, kind: type[Any], number: int, **more: Any) -> list[Any]:
+    found = []
+    for raw in channel.dump_raw(request(kind, number, **more)):
+        message = kind(raw)
+        message.decode()
+        found.append(message)
+    return found
+
+
+def _table_id(message: Any, attribute: str) -> _TableId:
+    family = message["nfgen_family"]
+    return _FAMILIES.get(family, str(family)), message.get_attr(attribute)
+
+
+def _table(netns: str, message: Any) -> NftTable:
+    family, name = _table_id(message, "NFTA_TABLE_NAME")
+    dormant = bool((message.get_attr("NFTA_TABLE_FLAGS") or 0) & DORMANT)
+    return NftTable(netns=netns, family=family, name=name, dormant=dormant)
+
+
+def _chain(netns: str, message: Any, rules: _Rules) -> tuple[NftChain, tuple[int, ...]]:
+    table, name = _table_id(message, "NFTA_CHAIN_TABLE"), message.get_attr("NFTA_CHAIN_NAME")
+    family, table_name = table
+    held = rules.get((table, name), [])
+    policy = message.get_attr("NFTA_CHAIN_POLICY")
+    chain = NftChain(
+        netns=netns,
+        family=family,
+        table=table_name,
+        name=name,
+        rules=tuple(rule for _, rule in held),
+        hook=_hook(family, message),
+        accepts=policy in (None, 1),
+    )
+    return chain, tuple(handle for handle, _ in held)
+
+
+def _hook(family: str, message: Any) -> NftHook | None:
+    hook = message.get_attr("NFTA_CHAIN_HOOK")
+    if hook is None:
+        return None
+    several = hook.get_attr("NFTA_HOOK_DEVS")
+    names = several.get_attrs("NFTA_DEVICE_NAME") if several else [hook.get_attr("NFTA_HOOK_DEV")]
+    return NftHook(
+        kind=message.get_attr("NFTA_CHAIN_TYPE"),
+        point=point_of(family, hook.get_attr("NFTA_HOOK_HOOKNUM")),
+        priority=hook.get_attr("NFTA_HOOK_PRIORITY"),
+        devices=tuple(sorted(name for name in names if name)),
+    )
+
+
+def _read_rules(channel: Channel, anonymous: dict[_TableId, dict[str, tuple[str, ...]]]) -> _Rules:
+    rules: _Rules = defaultdict(list)
+    nothing: Elements = {}
+    for message in _dump(channel, nft_raw_rule_msg, NFT_MSG_GETRULE):
+        table = _table_id(message, "NFTA_RULE_TABLE")
+        content = message.get_attr("NFTA_RULE_EXPRESSIONS") or b""
+        rule = NftRule(
+            name=_comment(message.get_attr("NFTA_RULE_USERDATA") or b""),
+            expressions=decode_expressions(content, anonymous.get(table, nothing)),
+        )
+        rules[table, message.get_attr("NFTA_RULE_CHAIN")].append(
+            (message.get_attr("NFTA_RULE_HANDLE"), rule)
+        )
+    return rules
+
+
+def _comment(data: bytes) -> str:
+    """The comment in a rule's user data: triples of type, length and value, a byte each."""
+    at = 0
+    while at + 2 <= len(data):
+        kind, length = data[at], data[at + 1]
+        if kind == COMMENT:
+            return data[at + 2 : at + 2 + length].rstrip(b"\0").decode(errors="replace")
+        at += 2 + length
+    return ""
+
+
+def _elements(channel: Channel, table: _TableId, name: str) -> tuple[str, ...]:
+    """The elements of a set: `KEY`, `FIRST-LAST`, and of a map what it leads to."""
+    family, table_name = table
+    keys: list[tuple[bytes, int, str]] = []
+    attrs = {"TABLE": table_name, "SET": name}
+    for message in _dump(channel, nft_raw_elements_msg, NFT_MSG_GETSETELEM, family=family, **attrs):
+        content = message.get_attr("NFTA_SET_ELEM_LIST_ELEMENTS") or b""
+        keys += (_element(dict(attributes(body))) for _, body in attributes(content))
+    return tuple(_joined(sorted(keys)))
+
+
+def _element(found: dict[int, bytes]) -> tuple[bytes, int, str]:
+    """Its key, whether it ends a range, and all else that is in it, in words."""
+    key = bytes.fromhex(decode_data(found[_KEY])[2:]) if _KEY in found else b""
+    end = int.from_bytes(found.get(_FLAGS, b"")) & INTERVAL_END
+    words = f"-{decode_data(found[_KEY_END])[2:]}" if _KEY_END in found else ""
+    return key, 1 - end, words + (f":{decode_data(found[_DATA])}" if _DATA in found else "")
+
+
+def _joined(keys: list[tuple[bytes, int, str]]) -> Iterator[str]:
+    """Each range as one; at one key, the end of a range comes before the start of the next."""
+    ranges = any(not starts for _, starts, _ in keys)
+    first: tuple[bytes, str] | None = None
+    for key, starts, words in keys:
+        if not ranges:
+            yield key.hex() + words
+        elif starts:
+            first = (key, words)
+        elif first is not None:
+            last = (int.from_bytes(key) - 1).to_bytes(len(key))
+            yield f"{first[0].hex()}-{last.hex()}{first[1]}"
+            first = None
+    if first is not None:
+        yield f"{first[0].hex()}-{'ff' * len(first[0])}{first[1]}"

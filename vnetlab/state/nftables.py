@@ -1,0 +1,117 @@
+"""What nftables holds: tables, and chains with their rules (pure).
+
+A rule is a list of expressions, as the kernel runs them: load a field into a register, compare the
+register, count, give a verdict (nft(8), `nft --debug=netlink`). `nft_rules.py` writes them, and
+`nft_words.py` says them in nft's own language. The counters of a rule are no part of it: a rule
+that is as it should be stays, and goes on counting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftTable:
+    """A table. A dormant one does nothing. With it go its chains, rules and sets."""
+
+    netns: str
+    family: str
+    name: str
+    dormant: bool = False
+
+    @property
+    def id(self) -> tuple[str, str, str]:
+        """Namespace, family and name."""
+        return (self.netns, self.family, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftHook:
+    """Where a base chain is hooked in: nft(8), "chains".
+
+    `kind` is filter, nat or route; `point` prerouting, input, forward... `devices` are links, in
+    the netdev family.
+    """
+
+    kind: str
+    point: str
+    priority: int
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftExpression:
+    """One step of a rule: its kind and its attributes by name, sorted.
+
+    Registers and other numbers are int. Bytes are hexadecimal, in network order where the field
+    is; a verdict is a word (`accept`, `jump web1.eth0`); `elements` are the contents of an
+    anonymous set, `KEY` or `FIRST-LAST` each. Counts are left out.
+    """
+
+    kind: str
+    values: tuple[tuple[str, int | str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftRule:
+    """A rule; `name` is its comment, empty where it has none."""
+
+    name: str
+    expressions: tuple[NftExpression, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftChain:
+    """A chain and its rules in their order; `hook` is None for one that others jump to.
+
+    `accepts` is a base chain's policy: what happens to what no rule decides.
+    """
+
+    netns: str
+    family: str
+    table: str
+    name: str
+    rules: tuple[NftRule, ...]
+    hook: NftHook | None = None
+    accepts: bool = True
+
+    @property
+    def id(self) -> tuple[str, str, str, str]:
+        """Namespace, family, table and name."""
+        return (self.netns, self.family, self.table, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftSet:
+    """A named set or map. vnetlab's own rules hold their sets themselves: this one is foreign."""
+
+    netns: str
+    family: str
+    table: str
+    name: str
+    elements: tuple[str, ...]
+
+    @property
+    def id(self) -> tuple[str, str, str, str]:
+        """Namespace, family, table and name."""
+        return (self.netns, self.family, self.table, self.name)
+
+
+NftObject = NftTable | NftChain | NftSet
+
+Edit = tuple[int | None, NftRule | None]
+"""A rule that stays (old place, itself), goes (old place, None) or is new (None, itself)."""
+
+
+def edit_rules(old: tuple[NftRule, ...], new: tuple[NftRule, ...]) -> Iterator[Edit]:
+    """How the rules `old` become `new`, in order, with as many as can be left as they are."""
+    matcher = SequenceMatcher(a=old, b=new, autojunk=False)
+    for kind, old_from, old_to, new_from, new_to in matcher.get_opcodes():
+        if kind == "equal":
+            yield from zip(range(old_from, old_to), new[new_from:new_to], strict=True)
+        else:
+            yield from ((place, None) for place in range(old_from, old_to))
+            yield from ((None, rule) for rule in new[new_from:new_to])
