@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.model_kernel import INGRESS, ModelKernel, RefusedError
 from vnetlab.state.compile import compile_topology
+from vnetlab.state.hooks import UNICAST, clsact, mirror_to, on_ingress
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -201,6 +202,15 @@ def _add_qdisc(draw: st.DrawFn, kernel: ModelKernel) -> None:
     kernel.make(qdisc)
 
 
+def _add_filter(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    """Hooks, with a filter that may send copies to another link of the node."""
+    link = _any_link(draw, kernel)
+    others = sorted(other.name for other in kernel.state.links if other.netns == link.netns)
+    kernel.make(clsact(link.id))
+    mirror = mirror_to(draw(st.sampled_from(others)), then="pass")
+    kernel.make(on_ingress(link.id, draw(st.sampled_from((1, 2))), mirror, destination=UNICAST))
+
+
 def _set_something_else(draw: st.DrawFn, kernel: ModelKernel) -> None:
     node = draw(st.sampled_from(sorted(kernel.state.namespaces, key=str)))
     settings = [s for s in kernel.state.sysctls if s.netns == node.name]
@@ -220,5 +230,6 @@ _DEEDS: tuple[Deed, ...] = (
     _add_vlan,
     _add_address,
     _add_qdisc,
+    _add_filter,
     _set_something_else,
 )

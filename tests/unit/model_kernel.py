@@ -12,7 +12,9 @@ It has the rules that a plan's order depends on:
   that goes down loses its routes; one that is down or small its IPv6 (net/ipv6/addrconf.c).
 - A link that comes into a VRF or leaves one goes down and up (drivers/net/vrf.c, cycle_netdev).
 - A route needs a link that is up, and a gateway that one of the link's addresses reaches.
-- A port has one PVID at most. A qdisc takes those below it along.
+- A port has one PVID at most. A qdisc takes those below it and its filters along.
+- A filter needs a clsact qdisc; one that sends frames to a link that goes stays, and sends them
+  nowhere (net/sched/act_mirred.c, mirred_device_event).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
+from vnetlab.state.filters import CLSACT_PARENT, Filter, without_links
 from vnetlab.state.losses import key_of
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.objects import (
@@ -46,7 +49,7 @@ _MAJOR = 0xFFFF_0000
 _LEAST_IPV6_MTU = 1280
 _MASTERS = (Kind.BRIDGE, Kind.VRF)
 
-OnLinkT = TypeVar("OnLinkT", Address, BridgeVlan, FdbEntry, Qdisc, Route)
+OnLinkT = TypeVar("OnLinkT", Address, BridgeVlan, FdbEntry, Filter, Qdisc, Route)
 
 
 class RefusedError(Exception):
@@ -106,7 +109,7 @@ class ModelKernel:
                 raise RefusedError(f"a setting cannot be removed: {item}")
             case NftTable():
                 self._drop(item, *self._in_table(item))
-            case BridgeVlan() | FdbEntry() | Route() | NftChain() | NftSet():
+            case BridgeVlan() | FdbEntry() | Route() | NftChain() | NftSet() | Filter():
                 self._drop(item)
 
     def make(self, item: Object) -> None:
@@ -132,6 +135,8 @@ class ModelKernel:
                 require(self._reaches_gateway(item), f"gateway out of reach: {item}")
             case Qdisc():
                 self._require_place(item)
+            case Filter():
+                self._require_hook(item)
             case NftChain() | NftSet():
                 table = (NftTable, (item.netns, item.family, item.table))
                 require(table in self._objects, f"no table: {item}")
@@ -195,6 +200,16 @@ class ModelKernel:
         held = qdisc.parent in (ROOT, INGRESS) or qdisc.parent & _MAJOR in handles
         require(held and qdisc.handle not in handles, f"no place: {qdisc}")
 
+    def _require_hook(self, item: Filter) -> None:
+        there = self._on(self._link(item.netns, item.link), Qdisc)
+        require(any(q.kind == "clsact" for q in there), f"no hook: {item}")
+        present = self._objects.get(key_of(item))
+        if isinstance(present, Filter):
+            require(replace(present, actions=item.actions) == item, f"in its place: {present}")
+        for settings in (dict(action.settings) for action in item.actions):
+            if "link" in settings:
+                self._link(item.netns, str(settings["link"]))
+
     def _reaches_gateway(self, route: Route) -> bool:
         link = self._link(route.netns, route.link or "")
         return link.up and any(
@@ -214,8 +229,11 @@ class ModelKernel:
             if other.master == link.name:
                 self.configure(replace(other, master=None))
         self._drop(*self._on(link, Address), *self._on(link, BridgeVlan))
-        self._drop(*self._on(link, FdbEntry))
+        self._drop(*self._on(link, FdbEntry), *self._on(link, Filter))
         self._drop(*self._on(link, Route), *self._on(link, Qdisc), link)
+        for item in list(self._objects.values()):
+            if isinstance(item, Filter) and item.netns == link.netns:
+                self._objects[key_of(item)] = without_links(item, lambda name: name == link.name)
         for other in self._links(link.netns):
             if other.parent == link.name:
                 self._drop_link(other.id)
@@ -228,6 +246,8 @@ class ModelKernel:
 
     def _drop_qdisc(self, qdisc: Qdisc) -> None:
         self._drop(qdisc)
+        if qdisc.parent == CLSACT_PARENT:
+            self._drop(*self._on(self._link(qdisc.netns, qdisc.link), Filter))
         for other in self._on(self._link(qdisc.netns, qdisc.link), Qdisc):
             if other.parent not in (ROOT, INGRESS) and other.parent & _MAJOR == qdisc.handle:
                 self._drop_qdisc(other)

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
-from vnetlab.kernel import messages, overlay_messages, qdisc_messages, sysctls
+from vnetlab.kernel import filter_messages, messages, overlay_messages, qdisc_messages, sysctls
 from vnetlab.kernel.netlink import Request
 from vnetlab.kernel.nft_apply import change_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed
 from vnetlab.state.diff import Change
+from vnetlab.state.filters import Filter
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -168,6 +169,9 @@ class _Applying:
             case Qdisc():
                 index = self._indexes[LinkId(netns=item.netns, name=item.link)]
                 return qdisc_messages.qdisc(item, index, remove=remove)
+            case Filter():
+                make = filter_messages.remove_filter if remove else filter_messages.make_filter
+                return make(item, self._indexes)
         raise AssertionError(f"{phase.name} has no message for {item}")
 
     def _fdb_entry(self, item: FdbEntry, *, remove: bool) -> Any:

@@ -15,11 +15,13 @@ from typing import Any
 
 from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError
-from vnetlab.kernel import messages, namespaces, overlay_messages, qdisc_messages
+from vnetlab.kernel import filter_messages, messages, namespaces, overlay_messages, qdisc_messages
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.nft_features import NFT_CHECKS
 from vnetlab.kernel.sysctls import known
 from vnetlab.state.features import Feature
+from vnetlab.state.filters import Action, action
+from vnetlab.state.hooks import BROADCAST, clsact, limit_to, mirror_to, on_ingress
 from vnetlab.state.objects import Kind, Link
 from vnetlab.state.overlays import Vxlan
 from vnetlab.state.shaping import shape
@@ -124,6 +126,23 @@ def _qdisc(number: int, shaping: Shaping) -> Callable[[Channel], bool]:
     return check
 
 
+def _hook(number: int, *filters: tuple[Action, ...]) -> Callable[[Channel], bool]:
+    """Whether a link can have hooks, and filters with the actions there."""
+
+    def check(channel: Channel) -> bool:
+        link = _link(f"hooked{number}", Kind.BRIDGE)
+        made = [
+            messages.create_bridge(link, number),
+            qdisc_messages.qdisc(clsact(link.id), number),
+        ]
+        for priority, actions in enumerate(filters, start=1):
+            item = on_ingress(link.id, priority, *actions, destination=BROADCAST)
+            made.append(filter_messages.make_filter(item, {link.id: number}))
+        return _make(channel, *made)
+
+    return check
+
+
 def _packet_socket(_: Channel) -> bool:
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
@@ -142,6 +161,12 @@ _CHECKS: dict[Feature, Callable[[Channel], bool]] = {
     Feature.VRF: _vrf,
     Feature.TBF: _qdisc(107, Shaping(rate_bit_s=1_000_000)),
     Feature.NETEM: _qdisc(108, Shaping(delay_ns=1_000_000)),
+    Feature.CLSACT: _hook(109),
+    Feature.FLOWER: _hook(110, ()),
+    Feature.POLICE: _hook(111, (limit_to(1_000_000),)),
+    Feature.MIRRED: _hook(112, (mirror_to("hooked112", then="pass"),)),
+    Feature.VLAN_ACTION: _hook(113, (action("vlan", mode="pop", then="pipe"),)),
+    Feature.GACT: _hook(114, (action("gact", then="pass"),)),
     Feature.IPV6: lambda _: known("net/ipv6/conf/default/disable_ipv6"),
     Feature.PACKET_SOCKETS: _packet_socket,
     **NFT_CHECKS,

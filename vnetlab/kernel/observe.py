@@ -17,6 +17,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel import sysctls
+from vnetlab.kernel.filter_messages import get_filters, read_filters
 from vnetlab.kernel.messages import (
     BRIDGE_VLAN_INFO_PVID,
     BRIDGE_VLAN_INFO_UNTAGGED,
@@ -32,6 +33,7 @@ from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.state.compile.parts import DEFAULT_ROUTE
+from vnetlab.state.filters import HOOKS, Filter
 from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import (
     Address,
@@ -123,7 +125,10 @@ class _Reading:
             self.objects += read_fdb(netns, channel.dump_raw(get_fdb()), names, own=macs)
         self.objects += _addresses(netns, channel, names)
         self.objects += _routes(netns, channel, names)
-        self.objects += _qdiscs(netns, channel, names)
+        qdiscs = list(_qdiscs(netns, channel, names))
+        self.objects += qdiscs
+        for hooked in (qdisc.link for qdisc in qdiscs if qdisc.kind == "clsact"):
+            self.objects += _filters(LinkId(netns=netns, name=hooked), channel, names, self.indexes)
 
     def read_nftables(self, netns: str, channel: Channel | None) -> None:
         for item, handles in read_nftables(netns, channel) if channel else ():
@@ -258,6 +263,14 @@ def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdi
                 kind=reply.get_attr("TCA_KIND"),
                 options=tuple(sorted(qdisc_options(reply).items())),
             )
+
+
+def _filters(
+    link: LinkId, channel: Channel, names: dict[int, str], indexes: Indexes
+) -> Iterator[Filter]:
+    for parent in HOOKS:
+        replies = channel.dump(get_filters(indexes[link], parent))
+        yield from read_filters(link.netns, parent, replies, names)
 
 
 def _sysctls(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from vnetlab.state.filters import Filter, without_links
 from vnetlab.state.losses import Key, Losses, Use, key_of
 from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import (
@@ -85,7 +86,7 @@ def _must_go(old: Object, new: Object | None) -> bool:
 
 
 def _nature(item: Object) -> Hashable:
-    """What the kernel cannot change of an existing link, qdisc, table or chain."""
+    """What the kernel cannot change of an existing link, qdisc, filter, table or chain."""
     match item:
         case Link():
             return (item.kind, item.peer, item.parent, item.vlan, item.vxlan, item.table)
@@ -95,6 +96,8 @@ def _nature(item: Object) -> Hashable:
             return item.dormant  # the kernel takes no other change together with this one
         case NftChain():
             return item.hook
+        case Filter():
+            return (item.kind, item.handle, item.protocol, item.matches)
         case _:
             return None
 
@@ -134,7 +137,9 @@ def _last_addresses(present: _Objects, surplus: set[Key]) -> Iterator[Key]:
 
 
 def _released(item: Object, gone: frozenset[Key]) -> Object:
-    """Return `item` without the bridge that goes."""
+    """Return `item` without the bridge, or the links that frames go to, that go."""
+    if isinstance(item, Filter):
+        return without_links(item, lambda name: (Link, LinkId(netns=item.netns, name=name)) in gone)
     if not isinstance(item, Link) or item.master is None:
         return item
     master = LinkId(netns=item.netns, name=item.master)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
+from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import Kind, Link, Object, Qdisc, State, everything
 
@@ -25,6 +26,12 @@ class Feature(Enum):
     VRF = ("vrf", "CONFIG_NET_VRF", "the VRFs of routers")
     TBF = ("tbf", "CONFIG_NET_SCH_TBF", "the rate of a cable")
     NETEM = ("netem", "CONFIG_NET_SCH_NETEM", "the delay, loss and the like of a cable")
+    CLSACT = ("clsact", "CONFIG_NET_SCH_INGRESS", "what is done to frames of single ports")
+    FLOWER = ("flower", "CONFIG_NET_CLS_FLOWER", "storm limits and promiscuous vNICs")
+    POLICE = ("police", "CONFIG_NET_ACT_POLICE", "storm limits")
+    MIRRED = ("mirred", "CONFIG_NET_ACT_MIRRED", "promiscuous vNICs")
+    VLAN_ACTION = ("act-vlan", "CONFIG_NET_ACT_VLAN", "promiscuous vNICs in networks with a VLAN")
+    GACT = ("gact", "CONFIG_NET_ACT_GACT", "frames that storm limits and mirrors leave alone")
     IPV6 = ("ipv6", "CONFIG_IPV6", "IPv6 addresses, and keeping IPv6 off switches")
     NFT_INET = (
         "nftables-inet",
@@ -46,6 +53,14 @@ class Feature(Enum):
         self.label = label
         self.option = option
         self.needed_for = needed_for
+
+
+_ACTIONS = {
+    "police": Feature.POLICE,
+    "mirred": Feature.MIRRED,
+    "vlan": Feature.VLAN_ACTION,
+    "gact": Feature.GACT,
+}
 
 
 def required_features(state: State) -> dict[Feature, Object | None]:
@@ -80,6 +95,11 @@ def _needed_by(item: Object) -> Iterator[Feature]:
             yield Feature.NFT_BRIDGE if item.family == "bridge" else Feature.NFT_INET
         case NftChain():
             yield from _needed_by_rules(item)
+        case Qdisc(kind="clsact"):
+            yield Feature.CLSACT
+        case Filter():
+            yield Feature.FLOWER
+            yield from (_ACTIONS[action.kind] for action in item.actions)
 
 
 def _needed_by_rules(chain: NftChain) -> Iterator[Feature]:

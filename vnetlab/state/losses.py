@@ -2,11 +2,12 @@
 
 How it works: a namespace holds all that is in it; a link its peer, its sub-interfaces, addresses,
 routes, qdiscs, VLANs and forwarding entries; a bridge the VLANs and entries of its ports; a qdisc
-those below it; a table of nftables its chains and sets. Three things end while the link that they
-are on stays: its place in a bridge, with the VLANs and entries it has there (net/bridge/br_vlan.c,
-nbp_vlan_flush); its use of IPv4 when the last such address is removed, with its IPv4 routes
-(net/ipv4/fib_frontend.c, fib_disable_ip); and its routes and IPv6 addresses when it comes into a
-VRF or leaves one, since the kernel takes it down and up for that (drivers/net/vrf.c, cycle_netdev).
+those below it and its filters; a table of nftables its chains and sets. Three things end while the
+link that they are on stays: its place in a bridge, with the VLANs and entries it has there
+(net/bridge/br_vlan.c, nbp_vlan_flush); its use of IPv4 when the last such address is removed, with
+its IPv4 routes (net/ipv4/fib_frontend.c, fib_disable_ip); and its routes and IPv6 addresses when it
+comes into a VRF or leaves one, since the kernel takes it down and up for that (drivers/net/vrf.c,
+cycle_netdev).
 
 A namespace dies in the background, and lives on while a process is in it. A veth that reaches
 from it into a namespace that stays is therefore not left to it, but removed by a step.
@@ -18,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping
 from enum import Enum, auto
 
+from vnetlab.state.filters import CLSACT_PARENT, Filter
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.objects import (
     Address,
@@ -106,6 +108,8 @@ class Losses:
                 yield from self._holders_of_qdisc(item)
             case NftChain() | NftSet():
                 yield (NftTable, (item.netns, item.family, item.table))
+            case Filter():
+                yield (Qdisc, (item.netns, item.link, CLSACT_PARENT))
             case Address() | Route(link=str()):
                 yield from self._holders_at_layer_3(item)
         if isinstance(item, Route) and item.destination.version == 4:

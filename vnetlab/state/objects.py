@@ -20,6 +20,7 @@ from ipaddress import (
     IPv6Network,
 )
 
+from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.overlays import FdbEntry, Vxlan
 
@@ -233,6 +234,7 @@ Object = (
     | Address
     | Route
     | Qdisc
+    | Filter
     | NftTable
     | NftChain
     | NftSet
@@ -254,6 +256,7 @@ class State:
     nft_tables: frozenset[NftTable] = frozenset()
     nft_chains: frozenset[NftChain] = frozenset()
     nft_sets: frozenset[NftSet] = frozenset()
+    filters: frozenset[Filter] = frozenset()
 
 
 COLLECTIONS: dict[type[Object], str] = {
@@ -268,6 +271,7 @@ COLLECTIONS: dict[type[Object], str] = {
     NftTable: "nft_tables",
     NftChain: "nft_chains",
     NftSet: "nft_sets",
+    Filter: "filters",
 }
 """The field of a State that holds objects of each type, in the order in which they are made."""
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, auto
 
 from vnetlab.state.diff import Change
+from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.objects import (
     Address,
@@ -34,28 +35,30 @@ from vnetlab.state.overlays import FdbEntry
 class Phase(IntEnum):
     """The phases of a plan, in their order."""
 
-    REMOVE_ROUTES = 0
-    REMOVE_QDISCS = 1
-    REMOVE_ADDRESSES = 2
-    REMOVE_FDB_ENTRIES = 3
-    REMOVE_BRIDGE_VLANS = 4
-    REMOVE_LINKS = 5
-    REMOVE_NAMESPACES = 6
-    NAMESPACES = 7
-    SYSCTLS = 8
-    NFTABLES = 9
-    BRIDGES = 10
-    VRFS = 11
-    VETHS = 12
-    VXLANS = 13
-    CONFIGURE_LINKS = 14
-    SUB_INTERFACES = 15
-    CONFIGURE_SUB_INTERFACES = 16
-    BRIDGE_VLANS = 17
-    FDB_ENTRIES = 18
-    QDISCS = 19
-    ADDRESSES = 20
-    ROUTES = 21
+    REMOVE_ROUTES = auto()
+    REMOVE_FILTERS = auto()
+    REMOVE_QDISCS = auto()
+    REMOVE_ADDRESSES = auto()
+    REMOVE_FDB_ENTRIES = auto()
+    REMOVE_BRIDGE_VLANS = auto()
+    REMOVE_LINKS = auto()
+    REMOVE_NAMESPACES = auto()
+    NAMESPACES = auto()
+    SYSCTLS = auto()
+    NFTABLES = auto()
+    BRIDGES = auto()
+    VRFS = auto()
+    VETHS = auto()
+    VXLANS = auto()
+    CONFIGURE_LINKS = auto()
+    SUB_INTERFACES = auto()
+    CONFIGURE_SUB_INTERFACES = auto()
+    BRIDGE_VLANS = auto()
+    FDB_ENTRIES = auto()
+    QDISCS = auto()
+    FILTERS = auto()
+    ADDRESSES = auto()
+    ROUTES = auto()
 
 
 CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
@@ -65,6 +68,7 @@ CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
 _REMOVAL: dict[type[Object], Phase] = {
     Route: Phase.REMOVE_ROUTES,
     Qdisc: Phase.REMOVE_QDISCS,
+    Filter: Phase.REMOVE_FILTERS,
     Address: Phase.REMOVE_ADDRESSES,
     FdbEntry: Phase.REMOVE_FDB_ENTRIES,
     BridgeVlan: Phase.REMOVE_BRIDGE_VLANS,
@@ -80,6 +84,7 @@ _MAKING: dict[type[Object], Phase] = {
     BridgeVlan: Phase.BRIDGE_VLANS,
     FdbEntry: Phase.FDB_ENTRIES,
     Qdisc: Phase.QDISCS,
+    Filter: Phase.FILTERS,
     Address: Phase.ADDRESSES,
     Route: Phase.ROUTES,
     NftTable: Phase.NFTABLES,

@@ -72,12 +72,7 @@ def _netem(shaping: Shaping) -> dict[str, int]:
 
 
 def _tbf(shaping: Shaping, rate_bit_s: int) -> dict[str, int]:
-    rate_bytes_s = max(rate_bit_s // 8, 1)
-    if shaping.burst_bytes is None:
-        burst_ns = max(_BUCKET_NS, _BUCKET_BYTES * SECOND_NS // rate_bytes_s)
-    else:
-        burst_ns = -(-shaping.burst_bytes * SECOND_NS // rate_bytes_s)
-    burst_ns = _ticks(burst_ns)
+    rate_bytes_s, burst_ns = rate_and_burst(rate_bit_s, shaping.burst_bytes)
     queue_bytes = shaping.queue_bytes
     if queue_bytes is None:
         queue_bytes = max(_QUEUE_BYTES, rate_bytes_s * _QUEUE_NS // SECOND_NS)
@@ -87,6 +82,14 @@ def _tbf(shaping: Shaping, rate_bit_s: int) -> dict[str, int]:
         "burst_ns": burst_ns,
         "limit_bytes": min(bucket_bytes + queue_bytes, _LARGEST_LIMIT_BYTES),
     }
+
+
+def rate_and_burst(rate_bit_s: int, burst_bytes: int | None = None) -> tuple[int, int]:
+    """A rate in whole bytes a second, and how long a burst lasts at it; by default a good one."""
+    rate_bytes_s = max(rate_bit_s // 8, 1)
+    if burst_bytes is None:
+        return rate_bytes_s, _ticks(max(_BUCKET_NS, _BUCKET_BYTES * SECOND_NS // rate_bytes_s))
+    return rate_bytes_s, _ticks(-(-burst_bytes * SECOND_NS // rate_bytes_s))
 
 
 def bucket(rate_bytes_s: int, burst_ns: int) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from vnetlab.state.diff import Change
+from vnetlab.state.filter_words import describe_filter, filter_settings
+from vnetlab.state.filters import Filter
 from vnetlab.state.nft_words import show_edits, show_hook, show_rule
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.objects import (
@@ -64,6 +66,8 @@ def describe(item: Object) -> str:
             return _fdb_entry(item)
         case Qdisc():
             return f"{item.kind} on {item.netns}.{item.link}"
+        case Filter():
+            return describe_filter(item)
         case NftTable():
             return f"nftables table {item.family} {item.name} in {item.netns}"
         case NftChain():
@@ -116,6 +120,8 @@ def settings(item: Object) -> dict[str, str]:
             return {"dormant": _yes(item.dormant)}
         case NftChain():
             return _chain_settings(item)
+        case Filter():
+            return filter_settings(item)
         case _:
             return {}
 
