@@ -12,6 +12,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "string": (str,),
     "integer": (int,),
+    "boolean": (bool,),
     "null": (type(None),),
 }
 _TOLD_TO_READERS = {"$schema", "$defs", "title", "description", "examples", "default"}
@@ -46,7 +47,7 @@ def find_faults(value: object, schema: Any, whole: Any, path: Path = ()) -> list
 
 
 def _is(value: object, kind: str) -> bool:
-    return isinstance(value, _TYPES[kind]) and not isinstance(value, bool)
+    return isinstance(value, _TYPES[kind]) and (kind == "boolean") == isinstance(value, bool)
 
 
 def _find_in_mapping(value: dict[str, object], schema: Any, whole: Any, path: Path) -> list[Path]:

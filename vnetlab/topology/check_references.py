@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vnetlab.topology.findings import Findings
     from vnetlab.topology.model import File, Hypervisor, Nic
 
-_NODE_KINDS = {
+NODE_KINDS = {
     "physical_switches": "physical switch",
     "hypervisors": "hypervisor",
     "vms": "VM",
@@ -47,7 +47,7 @@ def check_references(file: File, findings: Findings) -> None:
 
 def nodes_of(file: File) -> dict[str, Path]:
     """The names of all nodes, each with its path."""
-    return {name: (kind, name) for kind in _NODE_KINDS for name in getattr(file, kind)}
+    return {name: (kind, name) for kind in NODE_KINDS for name in getattr(file, kind)}
 
 
 def _check_names(file: File, findings: Findings) -> None:
@@ -64,7 +64,7 @@ def _check_names(file: File, findings: Findings) -> None:
 
 
 def _named_paths(file: File) -> Iterator[Path]:
-    for kind in ("networks", *_NODE_KINDS):
+    for kind in ("networks", *NODE_KINDS):
         yield from ((kind, name) for name in getattr(file, kind))
     for name, hypervisor in file.hypervisors.items():
         yield from (("hypervisors", name, "pnics", pnic) for pnic in hypervisor.pnics or ())
@@ -74,7 +74,7 @@ def _named_paths(file: File) -> Iterator[Path]:
 def _check_unique(file: File, findings: Findings) -> None:
     """Note nodes of different kinds with one name (of one kind, the reader has noted them)."""
     first: dict[str, Path] = {}
-    for kind in _NODE_KINDS:
+    for kind in NODE_KINDS:
         for name in getattr(file, kind):
             path = (kind, name)
             other = first.setdefault(name, path)
@@ -87,7 +87,7 @@ def _note_shared_name(path: Path, other: Path, findings: Findings) -> None:
         path, other = other, path
     written = findings.has(other)
     where = findings.where(other) if written else "the default one"
-    text = f"the name is taken by {_NODE_KINDS[str(other[0])]} '{other[1]}' ({where})"
+    text = f"the name is taken by {NODE_KINDS[str(other[0])]} '{other[1]}' ({where})"
     findings.add_to_key(path, text, fix="give every node a name of its own")
 
 

@@ -31,7 +31,8 @@ def apply_defaults(part: PartT, defaults: Part | None) -> PartT:
     given = {
         key: default
         for key in items_of(type(part))
-        if (isinstance(part, File) or key not in sections) and (default := getattr(defaults, key))
+        if (isinstance(part, File) or key not in sections)
+        and (default := getattr(defaults, key, None))
     }
     updates: dict[str, Any] = {}
     for key in items_of(type(part)):
@@ -61,13 +62,15 @@ def multiply(file: File, findings: Findings) -> File:
     updates: dict[str, Any] = {}
     groups: dict[str, tuple[str, ...]] = {}
     for kind, part in items_of(File).items():
+        if not issubclass(part, Counted):
+            continue
         section: Mapping[str, Part] = getattr(file, kind)
         counts = {
             name: count
             for name, item in section.items()
             if (count := _count((kind, name), item, findings)) is not None
         }
-        if issubclass(part, Counted) and counts:
+        if counts:
             updates[kind] = _multiply(kind, section, counts, groups, findings)
     if not updates:
         return file

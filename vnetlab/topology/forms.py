@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 from pydantic_core import core_schema
 
+from vnetlab.topology.expectations import (
+    PROTOCOLS,
+    SCHEMA_PATTERN,
+    parse_expectation,
+    parse_protocol,
+)
 from vnetlab.topology.names import LONGEST_NAME
 from vnetlab.topology.quantities import (
     FASTEST_BIT_S,
@@ -26,18 +32,22 @@ from vnetlab.topology.quantities import (
 from vnetlab.topology.topology import Address
 from vnetlab.topology.values import (
     HIGHEST_MTU,
+    HIGHEST_PORT,
     HIGHEST_VLAN,
     LOWEST_MTU,
+    LOWEST_PORT,
     LOWEST_VLAN,
     MOST_COPIES,
     parse_address,
     parse_count,
+    parse_flag,
     parse_ipv4_address,
     parse_ipv4_prefix,
     parse_ipv6_address,
     parse_ipv6_prefix,
     parse_mac,
     parse_mtu,
+    parse_port,
     parse_text,
     parse_vlan,
 )
@@ -107,8 +117,30 @@ class ShortForm:
         return {self._key: value} if isinstance(value, str) else _empty_if_null(value)
 
 
+class Sentence:
+    """The short form of an expectation: an arrow and what belongs to it, as one text."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._expand, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [_EXPECTATION, handler(core)]}
+
+    def _expand(self, value: object) -> object:
+        return parse_expectation(value) if isinstance(value, str) else _empty_if_null(value)
+
+
 def _empty_if_null(value: object) -> object:
     return {} if value is None else value
+
+
+def list_if_null(value: object) -> object:
+    """An empty list where nothing is said."""
+    return [] if value is None else value
 
 
 def list_if_single(value: object) -> object:
@@ -175,6 +207,22 @@ _FILE_NAME: JsonSchemaValue = {
     "type": "string",
     "pattern": ".",
 }
+_PORT = _number("port", "Of TCP or UDP.", (LOWEST_PORT, HIGHEST_PORT), 80)
+_PROTOCOL = _text("protocol", "What a packet is of.", "|".join(PROTOCOLS), *PROTOCOLS)
+_FLAG: JsonSchemaValue = {
+    "title": "yes or no",
+    "description": "`true` or `false`.",
+    "examples": ["true"],
+    "type": "boolean",
+}
+_EXPECTATION: JsonSchemaValue = {
+    "title": "arrow",
+    "description": "`A -> B`, or `A -x- B` for what must not arrive; then `tcp/80`, `udp/53` or "
+    "`icmp`, and `via C, D`.",
+    "examples": ["web1 -> db1 tcp/5432 via gw", "db1 -x- web1 tcp/22"],
+    "type": "string",
+    "pattern": SCHEMA_PATTERN,
+}
 _COUNT = _number("count", "How many.", (1, MOST_COPIES), 10)
 
 Text = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_NAME)]
@@ -196,6 +244,12 @@ Address6 = Annotated[IPv6Address, BeforeValidator(parse_ipv6_address), WithJsonS
 Gateway = Annotated[Address, BeforeValidator(parse_address), WithJsonSchema(_ADDRESS)]
 Gateways = Annotated[tuple[Gateway, ...], BeforeValidator(list_if_single), _Or(_ADDRESS)]
 
+Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema(_PORT)]
+Flag = Annotated[bool, BeforeValidator(parse_flag), WithJsonSchema(_FLAG)]
+Protocol = Annotated[str, BeforeValidator(parse_protocol), WithJsonSchema(_PROTOCOL)]
+Destination = Annotated[
+    str, BeforeValidator(parse_text), WithJsonSchema({"anyOf": [_NAME, _ADDRESS]})
+]
 Count = Annotated[int, BeforeValidator(parse_count), WithJsonSchema(_COUNT)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(list_if_single), _Or(_NAME)]
 FileName = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_FILE_NAME)]

@@ -32,7 +32,8 @@ def all_items() -> Mapping[str, type[Part]]:
         known = classes.get(key)
         if known is None or len(part.model_fields) > len(known.model_fields):
             classes[key] = part
-    return {**classes, **items_of(File)}
+    sections = {key: part for key, part in items_of(File).items() if part.takes_defaults}
+    return {**classes, **sections}
 
 
 def find_part(annotation: object) -> tuple[type[Part] | None, bool]:
@@ -53,7 +54,7 @@ def _walk(part: type[Part], seen: set[type[Part]]) -> Iterator[tuple[str, type[P
     for key, field in part.model_fields.items():
         inner, several = find_part(field.annotation)
         if inner:
-            if several:
+            if several and inner.takes_defaults:
                 yield key, inner
             if inner not in seen:
                 yield from _walk(inner, seen)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import assign_addresses
 from vnetlab.topology.check_cables import check_cables
+from vnetlab.topology.check_expect import check_expectations
 from vnetlab.topology.check_networks import check_networks
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_wiring import check_wiring
@@ -44,6 +45,7 @@ def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topolog
     findings = Findings(content.places, problems)
     file = _complete(read_model(content, findings), path, findings)
     check_references(file, findings)
+    check_expectations(file, findings)
     check_wiring(file, findings)
     check_cables(file, findings)
     check_networks(file, findings)

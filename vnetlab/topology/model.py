@@ -24,6 +24,7 @@ from vnetlab.topology.forms import (
     Vlan,
 )
 from vnetlab.topology.model_cables import Trunk
+from vnetlab.topology.model_expect import Expectations
 from vnetlab.topology.part import Part
 
 
@@ -165,6 +166,10 @@ class File(Part):
     )
     vms: Section[Vm] = Field(default={}, description="Virtual machines by name.")
     routers: Section[Router] = Field(default={}, description="Routers by name.")
+    expect: Expectations = Field(
+        default=(),
+        description="What must be so: which nodes reach which, and which must not. Default: none.",
+    )
     groups: Groups = Field(
         default={},
         description="Sets of nodes by name, of nodes and other groups. A `count` makes one too.",

@@ -1,5 +1,7 @@
 """What every mapping of a topology file is made from (pure)."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -7,3 +9,6 @@ class Part(BaseModel):
     """A mapping of the file. A key that it does not know is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    takes_defaults: ClassVar[bool] = True
+    """Whether `defaults` may say what all of this kind have: not of a rule, which is a sentence."""

@@ -79,6 +79,16 @@ vms: {web: {on: hv, count: 6}}            # web1... web6, two on each hypervisor
 groups: {front: [web, gw]}
 routers: {gw: }
 """,
+    "expectation": """\
+networks: {web: {vlan: 10}, db: {vlan: 20}}
+vms: {web: {count: 3, nics: [web]}, db1: {nics: [db]}}
+routers: {gw: }
+expect:
+  - web -> web                            # each of the group reaches each other
+  - web -> db1 tcp/5432 via gw
+  - db1 -x- web tcp/22                    # must be blocked
+  - {from: db1, to: 10.0.10.1, proto: udp, port: 53, blocked: true}
+""",
     "router": """\
 networks: {web: {vlan: 10}, db: {vlan: 20}, lab: {vlan: 30}}
 routers:
@@ -190,7 +200,7 @@ def _find_titled(schema: Any) -> Iterator[Any]:
         for inner in schema:
             yield from _find_titled(inner)
     elif isinstance(schema, dict):
-        if "title" in schema and schema.get("type") in ("string", "integer"):
+        if "title" in schema and schema.get("type") in ("string", "integer", "boolean"):
             yield schema
         for inner in schema.values():
             yield from _find_titled(inner)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import gateways_of, prefixes_of
 from vnetlab.topology.cables import resolve_cable
+from vnetlab.topology.check_expect import nodes_with_addresses
 from vnetlab.topology.defaults import NATIVE_VLAN, vlans_of
+from vnetlab.topology.expectations import format_expectation
 from vnetlab.topology.groups import flatten
 from vnetlab.topology.topology import (
+    Expectation,
     Group,
     Hypervisor,
     PhysicalSwitch,
@@ -23,7 +26,9 @@ from vnetlab.topology.topology import (
 )
 
 if TYPE_CHECKING:
-    from vnetlab.topology import model
+    from collections.abc import Mapping
+
+    from vnetlab.topology import model, model_expect
     from vnetlab.topology.addressing import Addresses
 
 
@@ -33,6 +38,7 @@ def resolve(
     """The topology that `file` describes, its objects in the file's order."""
     vlans = vlans_of(file.networks.values())
     routed = {name for router in file.routers.values() for name in router.networks or ()}
+    groups, answering = flatten(file.groups), frozenset(nodes_with_addresses(file))
     return Topology(
         name=str(file.name),
         source=source,
@@ -49,8 +55,36 @@ def resolve(
         routers=tuple(
             _resolve_router(name, router, addresses) for name, router in file.routers.items()
         ),
-        groups=tuple(Group(name=name, nodes=nodes) for name, nodes in flatten(file.groups).items()),
+        groups=tuple(Group(name=name, nodes=nodes) for name, nodes in groups.items()),
+        expectations=tuple(_resolve_expectation(item, groups, answering) for item in file.expect),
         lines=lines,
+    )
+
+
+def _resolve_expectation(
+    item: model_expect.Expectation, groups: Mapping[str, tuple[str, ...]], answering: frozenset[str]
+) -> Expectation:
+    source, destination = str(item.from_), str(item.to)
+    ends = {
+        name: tuple(node for node in groups.get(name, (name,)) if node in answering) or (name,)
+        for name in (source, destination)
+    }
+    text = format_expectation(
+        source,
+        destination,
+        protocol=item.proto,
+        port=item.port,
+        via=", ".join(item.via or ()),
+        blocked=item.blocked,
+    )
+    return Expectation(
+        text=text,
+        sources=ends[source],
+        destinations=ends[destination],
+        protocol=item.proto,
+        port=item.port,
+        via=item.via or (),
+        blocked=item.blocked,
     )
 
 

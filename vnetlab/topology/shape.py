@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _EXPECTED = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
 _EXPECTED_PART = {
+    "Expectation": "'A -> B' or a mapping",
     "Nic": "a network's name or a mapping",
     "Pnic": "a physical switch's name or a mapping",
 }
@@ -72,12 +73,12 @@ def _note(detail: ErrorDetails, findings: Findings) -> None:
 def _take_out(value: dict[str, Any], detail: ErrorDetails, *, entirely: int) -> None:
     """Remove what `detail` is about, or what it is in, or nothing where that is gone already.
 
-    The content of an object, a key with its value, or else the list with a wrong item. What is
-    still wrong then is removed `entirely`, with so many of the keys that lead to it.
+    The content of an object, an item of a list, or else a key with its value. What is still wrong
+    then is removed `entirely`, with so many of the keys that lead to it.
     """
     steps = _steps(value, detail["loc"])
     container, key = steps.pop()
-    if detail["type"] == "model_type" and not entirely:
+    if not entirely and (detail["type"] == "model_type" or isinstance(container, list)):
         container[key] = None
         return
     for _ in range(min(entirely, len(steps))):

@@ -132,6 +132,24 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What must be so between every source and every destination but itself.
+
+    `text` is its short form. Destinations are nodes, or one address. `port` is None where nothing
+    is said; `via` are nodes in the order in which a packet comes through them. `blocked` says that
+    it must not arrive.
+    """
+
+    text: str
+    sources: tuple[str, ...]
+    destinations: tuple[str, ...]
+    protocol: str
+    port: int | None
+    via: tuple[str, ...]
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
     """A whole lab as its user means it.
 
@@ -148,4 +166,5 @@ class Topology:
     vms: tuple[Vm, ...]
     routers: tuple[Router, ...]
     groups: tuple[Group, ...]
+    expectations: tuple[Expectation, ...]
     lines: tuple[tuple[str, str], ...]

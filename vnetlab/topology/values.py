@@ -21,6 +21,7 @@ from vnetlab.topology.topology import Address
 from vnetlab.topology.wording import InvalidValueError, got
 
 MOST_COPIES = 10_000
+LOWEST_PORT, HIGHEST_PORT = 1, 65535
 LOWEST_VLAN, HIGHEST_VLAN = 1, 4094
 _RESERVED_VLANS = (0, 4095)  # IEEE 802.1Q: priority tags, and not for use
 LOWEST_MTU, LOWEST_IPV6_MTU, HIGHEST_MTU = 68, 1280, 65535  # RFC 791, RFC 8200, veth(4)
@@ -67,6 +68,18 @@ def parse_mtu(value: object) -> int:
 def parse_count(value: object) -> int:
     """How many objects there are to be of one that is written."""
     return _parse_integer(value, 1, MOST_COPIES)
+
+
+def parse_port(value: object) -> int:
+    """A port of TCP or UDP."""
+    return _parse_integer(value, LOWEST_PORT, HIGHEST_PORT)
+
+
+def parse_flag(value: object) -> bool:
+    """Yes or no."""
+    if not isinstance(value, bool):
+        raise got(value, "true or false")
+    return value
 
 
 def parse_ipv4_prefix(value: object) -> IPv4Network:
