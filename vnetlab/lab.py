@@ -22,6 +22,7 @@ from vnetlab.kernel.observe import Observed, observe
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import Change, diff_states, remove_namespace
 from vnetlab.state.features import Feature, required_features
+from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.links import find_link, lost_when_down, named_links
 from vnetlab.state.objects import Link, Object, State
 from vnetlab.state.plan import Plan, order_changes
@@ -238,9 +239,11 @@ def _check_node(lab: LabDir, node: str, present: Collection[str]) -> None:
 
 def _desired(topology: Topology) -> State:
     """What the kernel should have, as far as it knows the settings: some depend on modules."""
-    state = compile_topology(topology)
+    given = sysctls.read_in_new_namespace(KEYS_OF_NEW_NAMESPACE)
+    state = guard(compile_topology(topology), given)
     return replace(
-        state, sysctls=frozenset(item for item in state.sysctls if sysctls.known(item.key))
+        state,
+        sysctls=frozenset(item for item in state.sysctls if item.given or sysctls.known(item.key)),
     )
 
 
@@ -262,6 +265,8 @@ def _converge(desired: State, nodes: Nodes) -> Plan:
         apply(todo, nodes, observed)
         observed = _observe(nodes, desired)
         todo = _plan(desired, observed)
+    if not todo.changes:
+        return first
     more = f" and {len(todo.changes) - 1} more" if len(todo.changes) > 1 else ""
     raise KernelRefusedError(
         f"the kernel did not take '{describe_change(todo.changes[0])}'{more}",

@@ -14,6 +14,7 @@ from vnetlab.kernel.observe import observe
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import Change, diff_states
 from vnetlab.state.filters import ETH_P_8021Q, Filter, action
+from vnetlab.state.guards import with_given_rules
 from vnetlab.state.hooks import clsact, mirror_to, on_ingress, storm_limits
 from vnetlab.state.objects import LinkId, Object, Qdisc, State, collect, everything
 from vnetlab.state.plan import order_changes
@@ -53,10 +54,10 @@ def converge(bench: Bench, desired: State) -> tuple[Change, ...]:
     """One round of changes; what it was for."""
     with Nodes(bench.lab()) as nodes:
         seen = observe(nodes, sysctl_keys=(item.id for item in desired.sysctls))
-        plan = order_changes(diff_states(desired=desired, observed=seen.state))
+        plan = order_changes(diff_states(desired=with_given_rules(desired), observed=seen.state))
         apply(plan, nodes, seen)
         seen = observe(nodes, sysctl_keys=(item.id for item in desired.sysctls))
-        left = diff_states(desired=desired, observed=seen.state)
+        left = diff_states(desired=with_given_rules(desired), observed=seen.state)
         assert [describe_change(change) for change in left] == []
     return plan.changes
 

@@ -42,6 +42,7 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Plan
+from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.shaping import ROOT
 
 INGRESS = 0xFFFF_FFF1  # TC_H_INGRESS
@@ -109,7 +110,16 @@ class ModelKernel:
                 raise RefusedError(f"a setting cannot be removed: {item}")
             case NftTable():
                 self._drop(item, *self._in_table(item))
-            case BridgeVlan() | FdbEntry() | Route() | NftChain() | NftSet() | Filter():
+            case (
+                BridgeVlan()
+                | FdbEntry()
+                | PolicyRule()
+                | Route()
+                | Neighbour()
+                | NftChain()
+                | NftSet()
+                | Filter()
+            ):
                 self._drop(item)
 
     def make(self, item: Object) -> None:

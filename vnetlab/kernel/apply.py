@@ -13,7 +13,14 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Any
 
-from vnetlab.kernel import filter_messages, messages, overlay_messages, qdisc_messages, sysctls
+from vnetlab.kernel import (
+    filter_messages,
+    messages,
+    overlay_messages,
+    qdisc_messages,
+    routing_messages,
+    sysctls,
+)
 from vnetlab.kernel.netlink import Request
 from vnetlab.kernel.nft_apply import change_nftables
 from vnetlab.kernel.nodes import Nodes
@@ -34,6 +41,7 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Phase, Plan
+from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.show import describe
 
 _LAST_TAKEN = 99
@@ -68,7 +76,7 @@ class _Applying:
         elif phase is Phase.NAMESPACES:
             for change in changes:
                 self._namespace(change)
-        elif phase is Phase.SYSCTLS:
+        elif phase in (Phase.SYSCTLS, Phase.LINK_SYSCTLS):
             self._write_sysctls(subjects)
         elif phase is Phase.BRIDGES:
             self._send(phase, self._bridges(subjects))
@@ -165,7 +173,11 @@ class _Applying:
             case Address():
                 return messages.address(item, self._indexes, remove=remove)
             case Route():
-                return messages.route(item, self._indexes, remove=remove)
+                return routing_messages.route(item, self._indexes, remove=remove)
+            case PolicyRule():
+                return routing_messages.policy_rule(item, remove=remove)
+            case Neighbour():
+                return routing_messages.neighbour(item, self._indexes, remove=remove)
             case Qdisc():
                 index = self._indexes[LinkId(netns=item.netns, name=item.link)]
                 return qdisc_messages.qdisc(item, index, remove=remove)

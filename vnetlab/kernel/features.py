@@ -13,8 +13,7 @@ from collections.abc import Callable, Collection
 from ipaddress import IPv4Address
 from typing import Any
 
-from vnetlab import syscalls
-from vnetlab.errors import KernelRefusedError, MissingFeatureError
+from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import filter_messages, messages, namespaces, overlay_messages, qdisc_messages
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.nft_features import NFT_CHECKS
@@ -37,12 +36,7 @@ def missing_features(wanted: Collection[Feature]) -> tuple[Feature, ...]:
     """
     with namespaces.away():
         try:
-            syscalls.unshare(syscalls.CLONE_NEWNET)
-        except PermissionError:
-            raise MissingFeatureError(
-                "no permission to make a network namespace",
-                fix="run it as root, or with --realm rootless or uml, which need none",
-            ) from None
+            namespaces.leave()
         except OSError:
             return tuple(wanted)
         channel = Channel()

@@ -13,15 +13,12 @@ from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
-    RTM_DELROUTE,
     RTM_NEWADDR,
     RTM_NEWLINK,
-    RTM_NEWROUTE,
     RTM_SETLINK,
 )
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from vnetlab.state.objects import (
     Address,
@@ -30,8 +27,6 @@ from vnetlab.state.objects import (
     Link,
     LinkId,
     Role,
-    Route,
-    RouteKind,
 )
 
 NEW = NLM_F_CREATE | NLM_F_EXCL
@@ -43,9 +38,6 @@ _NO_PVID = 0
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
 BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED = 2, 4
 LEAST_IPV6_MTU = 1280  # RFC 8200, 5: below it a link has no IPv6 in the kernel at all
-RT_TABLE_UNSPEC, RTPROT_STATIC, RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 4, 0, 253
-
-_LARGEST_U8 = 0xFF
 
 Indexes = Mapping[LinkId, int]
 """The ifindex of every link of a lab; unique in it, so that a veth's end names its peer."""
@@ -159,31 +151,6 @@ def address(item: Address, indexes: Indexes, *, remove: bool = False) -> Any:
         message["attrs"].append(("IFA_LOCAL", str(item.interface.ip)))
     else:
         message["attrs"].append(("IFA_FLAGS", IFA_F_NODAD))
-    return message
-
-
-def route(item: Route, indexes: Indexes, *, remove: bool = False) -> Any:
-    """A route, in any table."""
-    message = rtmsg()
-    message["header"]["type"] = RTM_DELROUTE if remove else RTM_NEWROUTE
-    message["header"]["flags"] = 0 if remove else NEW
-    message["family"] = FAMILIES[item.destination.version]
-    message["dst_len"] = item.destination.prefixlen
-    message["table"] = item.table if item.table <= _LARGEST_U8 else RT_TABLE_UNSPEC
-    message["type"] = item.kind.value
-    message["proto"] = 0 if remove else RTPROT_STATIC
-    unicast = item.kind is RouteKind.UNICAST
-    message["scope"] = RT_SCOPE_LINK if unicast and not item.via else RT_SCOPE_UNIVERSE
-    attrs: list[tuple[str, Any]] = [("RTA_TABLE", item.table)]
-    if item.metric:
-        attrs.append(("RTA_PRIORITY", item.metric))
-    if item.destination.prefixlen:
-        attrs.append(("RTA_DST", str(item.destination.network_address)))
-    if item.via is not None:
-        attrs.append(("RTA_GATEWAY", str(item.via)))
-    if item.link is not None:
-        attrs.append(("RTA_OIF", indexes[LinkId(netns=item.netns, name=item.link)]))
-    message["attrs"] = attrs
     return message
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vnetlab import syscalls
+from vnetlab.errors import MissingFeatureError
 
 OWN = Path("/proc/thread-self/ns/net")
 
@@ -44,6 +45,20 @@ def enter(path: Path) -> None:
         syscalls.setns(fd)
     finally:
         os.close(fd)
+
+
+def leave() -> None:
+    """Move this thread into a new namespace without a name, which ends when it is left.
+
+    Raises MissingFeatureError without the permission, OSError where the kernel has none.
+    """
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+    except PermissionError:
+        raise MissingFeatureError(
+            "no permission to make a network namespace",
+            fix="run it as root, or with --realm rootless or uml, which need none",
+        ) from None
 
 
 def create(path: Path) -> None:

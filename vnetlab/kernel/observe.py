@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from itertools import groupby
 from operator import itemgetter
-from socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
+from socket import AF_BRIDGE, AF_UNSPEC
 from typing import Any
 
-from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_GETQDISC, RTM_GETROUTE
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl import RTM_GETLINK, RTM_GETQDISC
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel import sysctls
@@ -30,13 +27,12 @@ from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nft_apply import ChainId, RuleHandles
 from vnetlab.kernel.nft_observe import read_nftables
 from vnetlab.kernel.nodes import Nodes
+from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
-from vnetlab.state.compile.parts import DEFAULT_ROUTE
 from vnetlab.state.filters import HOOKS, Filter
 from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import (
-    Address,
     BridgeVlan,
     Kind,
     Link,
@@ -44,20 +40,12 @@ from vnetlab.state.objects import (
     Namespace,
     Object,
     Qdisc,
-    Route,
-    RouteKind,
     State,
     Sysctl,
     collect,
 )
 
 _RTEXT_FILTER_BRVLAN = 2
-_RTPROT_KERNEL = 2
-_LOCAL_TABLE = 255
-_IPV6_METRIC = 1024
-"""What a route of IPv6 has that was given no metric: IP6_RT_PRIO_USER."""
-
-_ROUTE_KINDS = {kind.value: kind for kind in RouteKind}
 _LOOPBACK = 1
 _KINDS = {kind.value: kind for kind in Kind}
 _FALLBACK_TUNNELS = frozenset(
@@ -123,8 +111,8 @@ class _Reading:
             self.objects += _bridge_vlans(netns, channel, names)
         if forwarding:
             self.objects += read_fdb(netns, channel.dump_raw(get_fdb()), names, own=macs)
-        self.objects += _addresses(netns, channel, names)
-        self.objects += _routes(netns, channel, names)
+        up = frozenset(names[m["index"]] for m in messages if m["flags"] & IFF_UP)
+        self.objects += read_routing(netns, channel, NamedLinks(names=names, up=up))
         qdiscs = list(_qdiscs(netns, channel, names))
         self.objects += qdiscs
         for hooked in (qdisc.link for qdisc in qdiscs if qdisc.kind == "clsact"):
@@ -205,48 +193,6 @@ def _bridge_vlans(netns: str, channel: Channel, names: dict[int, str]) -> Iterat
                 pvid=bool(vlan["flags"] & BRIDGE_VLAN_INFO_PVID),
                 untagged=bool(vlan["flags"] & BRIDGE_VLAN_INFO_UNTAGGED),
             )
-
-
-def _addresses(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Address]:
-    """All but those that the kernel made: loopback's own and IPv6 link-local ones."""
-    message = ifaddrmsg()
-    message["header"]["type"] = RTM_GETADDR
-    message["family"] = AF_UNSPEC
-    for reply in channel.dump(message):
-        text = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
-        interface = ip_interface(f"{text}/{reply['prefixlen']}")
-        if not (interface.is_loopback or (interface.version == 6 and interface.is_link_local)):
-            yield Address(netns=netns, link=names[reply["index"]], interface=interface)
-
-
-def _routes(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Route]:
-    """The routes, of any table, that the kernel did not make itself."""
-    message = rtmsg()
-    message["header"]["type"] = RTM_GETROUTE
-    message["family"] = AF_UNSPEC  # pyroute2 would ask for IPv4 alone
-    for reply in channel.dump(message):
-        table = reply.get_attr("RTA_TABLE", reply["table"])
-        kind = _ROUTE_KINDS.get(reply["type"])
-        if kind is None or reply["proto"] == _RTPROT_KERNEL or table == _LOCAL_TABLE:
-            continue
-        unicast = kind is RouteKind.UNICAST
-        via = reply.get_attr("RTA_GATEWAY")
-        metric = reply.get_attr("RTA_PRIORITY") or 0
-        by_default = reply["family"] == AF_INET6 and metric == _IPV6_METRIC
-        yield Route(
-            netns=netns,
-            destination=_destination(reply),
-            via=ip_address(via) if via else None,
-            link=names.get(reply.get_attr("RTA_OIF")) if unicast else None,
-            table=table,
-            kind=kind,
-            metric=0 if by_default else metric,
-        )
-
-
-def _destination(reply: Any) -> IPv4Network | IPv6Network:
-    anywhere = str(DEFAULT_ROUTE[4 if reply["family"] == AF_INET else 6].network_address)
-    return ip_network(f"{reply.get_attr('RTA_DST') or anywhere}/{reply['dst_len']}")
 
 
 def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdisc]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from vnetlab.errors import KernelRefusedError
+from vnetlab.kernel import namespaces
 
 PROC_SYS = Path("/proc/sys")
 
@@ -20,6 +22,17 @@ def read(key: str) -> str | None:
         return (PROC_SYS / key).read_text().strip()
     except OSError:
         return None
+
+
+def read_in_new_namespace(keys: Iterable[str]) -> dict[str, str]:
+    """Return the values of `keys` that a new namespace has by itself, of those that there are.
+
+    Raises MissingFeatureError without the permission to make one.
+    """
+    with namespaces.away():
+        namespaces.leave()
+        found = {key: read(key) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def write(key: str, value: str) -> None:

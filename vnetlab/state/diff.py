@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vnetlab.state.filters import Filter, without_links
+from vnetlab.state.guards import given_rules
 from vnetlab.state.losses import Key, Losses, Use, key_of
 from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import (
@@ -26,6 +27,7 @@ from vnetlab.state.objects import (
     Sysctl,
     everything,
 )
+from vnetlab.state.routing import Neighbour, PolicyRule
 
 _Objects = Mapping[Key, Object]
 
@@ -64,7 +66,7 @@ def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
         *(
             Change(old=left.get(key), new=item)
             for key, item in wanted.items()
-            if left.get(key) != item
+            if left.get(key) != item and not _comes_with_its_holder(item, left)
         ),
     )
 
@@ -85,6 +87,18 @@ def _must_go(old: Object, new: Object | None) -> bool:
     return _nature(old) != _nature(new)
 
 
+def _comes_with_its_holder(item: Object, left: _Objects) -> bool:
+    """Whether a namespace or link that is yet to be made has `item` by itself."""
+    match item:
+        case PolicyRule():
+            return item in given_rules(item.netns) and (Namespace, item.netns) not in left
+        case Sysctl(given=True, link=None):
+            return (Namespace, item.netns) not in left
+        case Sysctl(given=True, link=str(link)):
+            return (Link, LinkId(netns=item.netns, name=link)) not in left
+    return False
+
+
 def _nature(item: Object) -> Hashable:
     """What the kernel cannot change of an existing link, qdisc, filter, table or chain."""
     match item:
@@ -98,6 +112,10 @@ def _nature(item: Object) -> Hashable:
             return item.hook
         case Filter():
             return (item.kind, item.handle, item.protocol, item.matches)
+        case Address():
+            return item.prefix_route
+        case Neighbour():
+            return item.mac
         case _:
             return None
 

@@ -31,8 +31,10 @@ from vnetlab.state.objects import (
     Object,
     Qdisc,
     Route,
+    Sysctl,
 )
 from vnetlab.state.overlays import FdbEntry
+from vnetlab.state.routing import Neighbour
 
 
 class Use(Enum):
@@ -110,6 +112,10 @@ class Losses:
                 yield (NftTable, (item.netns, item.family, item.table))
             case Filter():
                 yield (Qdisc, (item.netns, item.link, CLSACT_PARENT))
+            case Neighbour():
+                yield (Link, LinkId(netns=item.netns, name=item.link))
+            case Sysctl(link=str(link)):
+                yield (Link, LinkId(netns=item.netns, name=link))
             case Address() | Route(link=str()):
                 yield from self._holders_at_layer_3(item)
         if isinstance(item, Route) and item.destination.version == 4:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import (
     IPv4Address,
@@ -23,6 +23,7 @@ from ipaddress import (
 from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.overlays import FdbEntry, Vxlan
+from vnetlab.state.routing import Neighbour, PolicyRule
 
 
 class Role(Enum):
@@ -153,15 +154,20 @@ class BridgeVlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """An address on a link, with its prefix length."""
+    """An address on a link, with its prefix length.
+
+    `prefix_route` says that the kernel has the route to its prefix, which comes with the address,
+    or could not have it: the link is down, or the prefix is for one address alone.
+    """
 
     netns: str
     link: str
     interface: IPv4Interface | IPv6Interface
+    prefix_route: bool = True
 
     @property
     def id(self) -> tuple[str, str, IPv4Interface | IPv6Interface]:
-        """All of it: an address has no settings of its own here."""
+        """Link, address and prefix length."""
         return (self.netns, self.link, self.interface)
 
 
@@ -213,11 +219,24 @@ class Qdisc:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sysctl:
-    """A kernel setting of a namespace; `key` as a path below /proc/sys (`net/ipv4/ip_forward`)."""
+    """A kernel setting of a namespace; `key` as a path below /proc/sys (`net/ipv4/ip_forward`).
+
+    `given` says that a new namespace, or a new link if it is one of a link, has this value by
+    itself.
+    """
 
     netns: str
     key: str
     value: str
+    given: bool = field(default=False, compare=False)
+
+    @property
+    def link(self) -> str | None:
+        """The link whose setting it is, if it is one's."""
+        match self.key.split("/"):
+            case ["net", _, "conf", name, _] if name not in ("all", "default"):
+                return name
+        return None
 
     @property
     def id(self) -> tuple[str, str]:
@@ -232,7 +251,9 @@ Object = (
     | BridgeVlan
     | FdbEntry
     | Address
+    | PolicyRule
     | Route
+    | Neighbour
     | Qdisc
     | Filter
     | NftTable
@@ -251,7 +272,9 @@ class State:
     bridge_vlans: frozenset[BridgeVlan] = frozenset()
     fdb_entries: frozenset[FdbEntry] = frozenset()
     addresses: frozenset[Address] = frozenset()
+    policy_rules: frozenset[PolicyRule] = frozenset()
     routes: frozenset[Route] = frozenset()
+    neighbours: frozenset[Neighbour] = frozenset()
     qdiscs: frozenset[Qdisc] = frozenset()
     nft_tables: frozenset[NftTable] = frozenset()
     nft_chains: frozenset[NftChain] = frozenset()
@@ -266,7 +289,9 @@ COLLECTIONS: dict[type[Object], str] = {
     BridgeVlan: "bridge_vlans",
     FdbEntry: "fdb_entries",
     Address: "addresses",
+    PolicyRule: "policy_rules",
     Route: "routes",
+    Neighbour: "neighbours",
     Qdisc: "qdiscs",
     NftTable: "nft_tables",
     NftChain: "nft_chains",
@@ -288,5 +313,5 @@ def collect(objects: Iterable[Object]) -> State:
 
 def everything(state: State) -> Iterator[Object]:
     """Every object of `state`, in the order of COLLECTIONS."""
-    for field in COLLECTIONS.values():
-        yield from getattr(state, field)
+    for collection in COLLECTIONS.values():
+        yield from getattr(state, collection)

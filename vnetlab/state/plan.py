@@ -30,12 +30,15 @@ from vnetlab.state.objects import (
     Sysctl,
 )
 from vnetlab.state.overlays import FdbEntry
+from vnetlab.state.routing import Neighbour, PolicyRule
 
 
 class Phase(IntEnum):
     """The phases of a plan, in their order."""
 
+    REMOVE_NEIGHBOURS = auto()
     REMOVE_ROUTES = auto()
+    REMOVE_POLICY_RULES = auto()
     REMOVE_FILTERS = auto()
     REMOVE_QDISCS = auto()
     REMOVE_ADDRESSES = auto()
@@ -53,12 +56,15 @@ class Phase(IntEnum):
     CONFIGURE_LINKS = auto()
     SUB_INTERFACES = auto()
     CONFIGURE_SUB_INTERFACES = auto()
+    LINK_SYSCTLS = auto()
     BRIDGE_VLANS = auto()
     FDB_ENTRIES = auto()
     QDISCS = auto()
     FILTERS = auto()
     ADDRESSES = auto()
+    POLICY_RULES = auto()
     ROUTES = auto()
+    NEIGHBOURS = auto()
 
 
 CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
@@ -66,7 +72,9 @@ CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
 
 
 _REMOVAL: dict[type[Object], Phase] = {
+    Neighbour: Phase.REMOVE_NEIGHBOURS,
     Route: Phase.REMOVE_ROUTES,
+    PolicyRule: Phase.REMOVE_POLICY_RULES,
     Qdisc: Phase.REMOVE_QDISCS,
     Filter: Phase.REMOVE_FILTERS,
     Address: Phase.REMOVE_ADDRESSES,
@@ -86,9 +94,11 @@ _MAKING: dict[type[Object], Phase] = {
     Qdisc: Phase.QDISCS,
     Filter: Phase.FILTERS,
     Address: Phase.ADDRESSES,
+    PolicyRule: Phase.POLICY_RULES,
     Route: Phase.ROUTES,
     NftTable: Phase.NFTABLES,
     NftChain: Phase.NFTABLES,
+    Neighbour: Phase.NEIGHBOURS,
 }
 _LINKS: dict[Kind | None, tuple[Phase, Phase]] = {
     Kind.BRIDGE: (Phase.BRIDGES, Phase.CONFIGURE_LINKS),
@@ -132,6 +142,8 @@ def _phases(change: Change) -> tuple[Phase, ...]:
     if isinstance(subject, Link):
         making, configuring = _LINKS[subject.kind]
         return (making, configuring) if change.old is None else (configuring,)
+    if isinstance(subject, Sysctl) and subject.link is not None:
+        return (Phase.LINK_SYSCTLS,)
     return (_MAKING[type(subject)],)
 
 

@@ -23,6 +23,7 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.overlays import ANY_MAC, FdbEntry
 from vnetlab.state.qdisc_words import qdisc_settings
+from vnetlab.state.routing import Neighbour, PolicyRule
 
 ROLE_WORDS: dict[Role, str] = {
     Role.VM: "VM",
@@ -40,7 +41,15 @@ ROLE_WORDS: dict[Role, str] = {
     Role.HYPERVISOR_NIC: "hypervisor NIC",
     Role.VTEP: "VTEP",
 }
-_SAID_ALREADY = ("label", "role", "loopback", "state", "IPv6 link-local", "dormant")
+_SAID_ALREADY = (
+    "label",
+    "role",
+    "loopback",
+    "state",
+    "IPv6 link-local",
+    "dormant",
+    "route to its prefix",
+)
 """Settings of a new object that its name tells, or that are the same for all of its kind."""
 
 _IN_VRFS = (Role.ROUTER_PORT, Role.ROUTER_INTERFACE)
@@ -62,6 +71,10 @@ def describe(item: Object) -> str:
             return f"address {item.interface} on {item.netns}.{item.link}"
         case Route():
             return _route(item)
+        case PolicyRule():
+            return _policy_rule(item)
+        case Neighbour():
+            return f"static neighbour {item.address} is {item.mac} on {item.netns}.{item.link}"
         case FdbEntry():
             return _fdb_entry(item)
         case Qdisc():
@@ -109,6 +122,8 @@ def settings(item: Object) -> dict[str, str]:
             return {"value": item.value}
         case Link():
             return _link_settings(item)
+        case Address():
+            return {"route to its prefix": _yes(item.prefix_route)}
         case BridgeVlan():
             return {
                 "PVID": _yes(item.pvid),
@@ -142,6 +157,16 @@ def describe_change(change: Change) -> str:
         turns = [turn for turn in turns if not turn.startswith("rules ")]
         turns += show_edits(change.old.rules, change.new.rules)
     return f"~ {what}: " + ", ".join(turns)
+
+
+def _policy_rule(rule: PolicyRule) -> str:
+    words = [f"IPv{rule.version} rule {rule.priority}: from {rule.source or 'all'}"]
+    words += [f"to {rule.destination}"] if rule.destination else []
+    words += [f"iif {rule.iif}"] if rule.iif else []
+    words += [f"oif {rule.oif}"] if rule.oif else []
+    words += [f"fwmark {rule.mark}"] if rule.mark is not None else []
+    words += [rule.action] + ([str(rule.table)] if rule.table is not None else [])
+    return " ".join([*words, f"in {rule.netns}"])
 
 
 def _link_settings(link: Link) -> dict[str, str]:

@@ -1,0 +1,123 @@
+"""What a new namespace has by itself, and which of its settings are watched (pure).
+
+A lab's namespaces are the user's too: `sysctl` and `ip rule` work in them. What decides where
+packets go is therefore compared with what the kernel gives to a new namespace, also where the
+topology says nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from vnetlab.state.objects import (
+    MAIN_TABLE,
+    Link,
+    Namespace,
+    Role,
+    State,
+    Sysctl,
+)
+from vnetlab.state.routing import PolicyRule
+
+_LOCAL_TABLE, _DEFAULT_TABLE = 255, 253
+_FIRST, _MAIN, _DEFAULT = 0, 32766, 32767
+_GIVEN_RULES = {
+    4: ((_FIRST, _LOCAL_TABLE), (_MAIN, MAIN_TABLE), (_DEFAULT, _DEFAULT_TABLE)),
+    6: ((_FIRST, _LOCAL_TABLE), (_MAIN, MAIN_TABLE)),
+}
+"""Priority and table: net/ipv4/fib_rules.c, net/ipv6/fib6_rules.c."""
+
+_LAYER_2 = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH)
+_LEAST_IPV6_MTU = 1280
+
+_OF_NODE = (
+    "net/ipv4/icmp_echo_ignore_all",
+    "net/ipv4/ip_default_ttl",
+    "net/ipv4/ip_no_pmtu_disc",
+    "net/ipv6/icmp/echo_ignore_all",
+    "net/ipv6/conf/all/disable_ipv6",
+)
+_OF_LINKS = {
+    "net/ipv4/conf": (
+        "accept_local",
+        "arp_announce",
+        "arp_filter",
+        "arp_ignore",
+        "forwarding",
+        "proxy_arp",
+        "route_localnet",
+        "rp_filter",
+        "src_valid_mark",
+    ),
+    "net/ipv6/conf": ("disable_ipv6", "forwarding", "accept_ra"),
+}
+_OF_ALL_LINKS = ("accept_local", "arp_announce", "arp_filter", "arp_ignore", "route_localnet")
+_FORWARDING = {
+    "net/ipv4/conf": "net/ipv4/ip_forward",
+    "net/ipv6/conf": "net/ipv6/conf/all/forwarding",
+}
+"""The setting that gives every link its `forwarding` (net/ipv4/devinet.c, inet_forward_change)."""
+
+KEYS_OF_NEW_NAMESPACE = (
+    *_OF_NODE,
+    *(f"net/ipv4/conf/all/{name}" for name in _OF_ALL_LINKS),
+    *(f"{family}/default/{name}" for family, names in _OF_LINKS.items() for name in names),
+)
+"""The settings whose values in a new namespace `guard` must know."""
+
+
+def given_rules(netns: str) -> frozenset[PolicyRule]:
+    """The rules that every namespace has."""
+    return frozenset(
+        PolicyRule(netns=netns, version=version, priority=priority, table=table)
+        for version, rules in _GIVEN_RULES.items()
+        for priority, table in rules
+    )
+
+
+def guard(state: State, given: Mapping[str, str]) -> State:
+    """Return `state` with what its nodes have by themselves: settings, where they speak IP.
+
+    `given` are the values of KEYS_OF_NEW_NAMESPACE in a new namespace. What `state` says of a
+    setting itself counts.
+    """
+    said = {setting.id for setting in state.sysctls}
+    of_node: dict[str, dict[str, str]] = defaultdict(dict)
+    for setting in state.sysctls:
+        of_node[setting.netns][setting.key] = setting.value
+    nodes = [node for node in state.namespaces if node.role not in _LAYER_2]
+    links: dict[str, list[Link]] = {node.name: [] for node in nodes}
+    for link in state.links:
+        links.get(link.netns, []).append(link)
+    settings = (
+        setting
+        for node in nodes
+        for setting in _settings(node, links[node.name], {**given, **of_node[node.name]})
+        if setting.id not in said
+    )
+    return with_given_rules(replace(state, sysctls=state.sysctls.union(settings)))
+
+
+def with_given_rules(state: State) -> State:
+    """Return `state` with the rules that each of its namespaces has by itself."""
+    rules = frozenset(rule for node in state.namespaces for rule in given_rules(node.name))
+    return replace(state, policy_rules=state.policy_rules | rules)
+
+
+def _settings(node: Namespace, links: list[Link], values: Mapping[str, str]) -> Iterator[Sysctl]:
+    """The guarded settings of a node; `values` are what it has for those of new links."""
+    for key in (*_OF_NODE, *(f"net/ipv4/conf/all/{name}" for name in _OF_ALL_LINKS)):
+        if key in values:
+            yield Sysctl(netns=node.name, key=key, value=values[key], given=True)
+    for family, names in _OF_LINKS.items():
+        for link in links:
+            if family == "net/ipv6/conf" and link.mtu < _LEAST_IPV6_MTU:
+                continue
+            for name in names:
+                of_new = values.get(f"{family}/default/{name}")
+                value = values.get(_FORWARDING[family]) if name == "forwarding" else of_new
+                if of_new is not None and value is not None:
+                    key = f"{family}/{link.name}/{name}"
+                    yield Sysctl(netns=node.name, key=key, value=value, given=True)

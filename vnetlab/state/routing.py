@@ -1,0 +1,48 @@
+"""What decides a packet's way beside routes: rules, and neighbours that somebody fixed (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRule:
+    """A rule that chooses the routing table of a packet: ip-rule(8). `version` is 4 or 6.
+
+    None stands for any packet, or, as a table, for none; `action` is `lookup` or the like.
+    """
+
+    netns: str
+    version: int
+    priority: int
+    action: str = "lookup"
+    table: int | None = None
+    source: IPv4Network | IPv6Network | None = None
+    destination: IPv4Network | IPv6Network | None = None
+    iif: str | None = None
+    oif: str | None = None
+    mark: int | None = None
+
+    @property
+    def id(self) -> tuple[object, ...]:
+        """All of it: a rule has no settings of its own here."""
+        return (
+            *(self.netns, self.version, self.priority, self.action, self.table),
+            *(self.source, self.destination, self.iif, self.oif, self.mark),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A neighbour whose MAC address somebody fixed: NUD_PERMANENT of ip-neighbour(8)."""
+
+    netns: str
+    link: str
+    address: IPv4Address | IPv6Address
+    mac: str
+
+    @property
+    def id(self) -> tuple[str, str, IPv4Address | IPv6Address]:
+        """Link and address."""
+        return (self.netns, self.link, self.address)
