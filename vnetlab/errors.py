@@ -15,7 +15,7 @@ A lost packet is a result, not an error: it has no place here (exit code 1).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class VnetlabError(Exception):
@@ -44,7 +44,7 @@ class UsageError(VnetlabError):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
-    """One thing wrong in a topology file.
+    """One thing wrong in a topology file, or (of `severity` warning) allowed but likely wrong.
 
     `file`, `line` and `column` (both from 1; 0 = unknown) are those of the file the user wrote;
     `path` is the key's path in it (`vms.web1.on`), empty for the file as a whole.
@@ -56,10 +56,12 @@ class Problem:
     path: str = ""
     text: str
     fix: str = ""
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         where += "" if self.line else ":"
+        where += " warning:" if self.severity == "warning" else ""
         what = f"{self.path}: {self.text}" if self.path else self.text
         return f"{where} {what}" + (f"; {self.fix}" if self.fix else "")
 

@@ -5,6 +5,12 @@ import json
 from tests.cli.conftest import CommandLine
 
 GOOD = "vms: {a: , b: }\n"
+LIKELY_WRONG = """\
+networks:
+  db: {vlan: 20}
+  web: {vlan: 10}
+vms: {a: {nics: [web]}}
+"""
 BAD = """\
 hypervisors: {hv1: , hv2: }
 vms:
@@ -43,11 +49,26 @@ def test_programs_read_the_same_as_json(vnetlab: CommandLine) -> None:
         "path": "vms.a.on",
         "text": "no hypervisor 'hv3'",
         "fix": "did you mean 'hv2'? (hv1, hv2)",
+        "severity": "error",
     }
     assert second["path"] == "vms.b.cpus"
     (vnetlab.home / "good.yaml").write_text(GOOD)
     done = vnetlab("validate", "good.yaml", "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
+def test_what_is_likely_wrong_is_told_and_allowed(vnetlab: CommandLine) -> None:
+    """A warning is a line on standard error, or one of the list, and the exit code stays 0."""
+    (vnetlab.home / "lab.yaml").write_text(LIKELY_WRONG)
+    done = vnetlab("validate", "lab.yaml")
+    assert done.returncode == 0
+    assert done.stdout.startswith("lab.yaml is valid: ")
+    assert done.stderr.startswith("lab.yaml:2:3 warning: networks.db: no node is in this network; ")
+    done = vnetlab("validate", "lab.yaml", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (warning,) = json.loads(done.stdout)
+    assert (warning["severity"], warning["line"]) == ("warning", 2)
+    assert "lab.yaml:2:3 warning: networks.db" in vnetlab("plan", "lab.yaml").stderr
 
 
 def test_variables_count(vnetlab: CommandLine) -> None:

@@ -24,12 +24,13 @@ def plan(
     \b
     vnetlab plan lab.yaml
     """
-    from vnetlab.cli.topology_file import load_topology
+    from vnetlab.cli.topology_file import load_topology, tell
     from vnetlab.cli.whereabouts import all_labs, enter, labs_root
 
-    topology = load_topology(file, set_, vars_)
+    topology, warnings = load_topology(file, set_, vars_)
     if present := all_labs().get(topology.name):
         enter(present.realm)
+    tell(warnings)
 
     from vnetlab import lab
     from vnetlab.views.json_text import to_json

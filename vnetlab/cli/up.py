@@ -33,11 +33,12 @@ def up(
     taken away again.
     """
     from vnetlab.cli.boot import go_to_realm
-    from vnetlab.cli.topology_file import load_topology
+    from vnetlab.cli.topology_file import load_topology, tell
     from vnetlab.cli.whereabouts import labs_root
 
-    topology = load_topology(file, set_, vars_)
+    topology, warnings = load_topology(file, set_, vars_)
     realm_taken = go_to_realm(topology, realm)
+    tell(warnings)
 
     from vnetlab import lab
     from vnetlab.views.plan import render_up

@@ -25,6 +25,7 @@ def check_expectations(file: File, findings: Findings) -> None:
     nodes = set(nodes_with_addresses(file))
     others = {name for kind in NODE_KINDS for name in getattr(file, kind)} - nodes
     usable = _usable_groups(file, nodes, findings)
+    said: dict[object, int] = {}
     for index, item in enumerate(file.expect):
         path: Path = ("expect", index)
         if item.port is not None and item.proto == "icmp":
@@ -37,6 +38,10 @@ def check_expectations(file: File, findings: Findings) -> None:
                 fix = did_you_mean(name, sorted(nodes | others))
                 findings.add((*path, "via", at), f"no node {show(name)}", fix=fix)
         _check_pairs(path, item, usable, findings)
+        other = said.setdefault((item.from_, item.to, item.proto, item.port), index)
+        if file.expect[other].blocked != item.blocked and item.from_ and item.to:
+            text = f"is the opposite of expect[{other}] ({findings.where(('expect', other))})"
+            findings.add(path, text, fix="remove one")
 
 
 def nodes_with_addresses(file: File) -> tuple[str, ...]:

@@ -86,18 +86,16 @@ def _check_loops(file: File, findings: Findings) -> None:
     vlans = vlans_of(file.networks.values())
     for vlan in vlans or (None,):
         joined: dict[str, str] = {}
-        for path, ends, carried in _uplinks(file):
+        for path, ends, carried in uplinks(file):
             if vlan is not None and carried is not None and vlan not in carried:
                 continue
-            one, two = (_root(joined, end) for end in ends)
-            if one == two:
+            if not join_ends(joined, *ends):
                 what = "a loop" if vlan is None else f"a loop for VLAN {vlan}"
                 text = f"is a second way from {ends[0]} to {ends[1]}: {what}"
                 findings.add(path, text, fix="remove it, or carry other vlans on it")
-            joined[one] = two
 
 
-def _uplinks(file: File) -> Iterator[tuple[Path, tuple[str, str], tuple[int, ...] | None]]:
+def uplinks(file: File) -> Iterator[tuple[Path, tuple[str, str], tuple[int, ...] | None]]:
     """Of each uplink its path, its two ends and the VLANs of its trunk (None: all)."""
     for name, hypervisor in file.hypervisors.items():
         for vswitch_name, vswitch in (hypervisor.vswitches or {}).items():
@@ -108,7 +106,14 @@ def _uplinks(file: File) -> Iterator[tuple[Path, tuple[str, str], tuple[int, ...
                     yield path, (f"{name}.{vswitch_name}", pnic.to), pnic.vlans
 
 
-def _root(joined: dict[str, str], end: str) -> str:
+def join_ends(joined: dict[str, str], one: str, two: str) -> bool:
+    """Note that the two ends are joined; False if they were."""
+    roots = root_of(joined, one), root_of(joined, two)
+    joined[roots[0]] = roots[1]
+    return roots[0] != roots[1]
+
+
+def root_of(joined: dict[str, str], end: str) -> str:
     """The end that stands for all that `end` is joined to."""
     while joined.get(end, end) != end:
         end = joined[end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vnetlab.errors import TopologyError
@@ -23,6 +24,7 @@ class Findings:
 
     def __init__(self, places: Mapping[Path, Place], problems: Iterable[Problem] = ()) -> None:
         self._places = places
+        self._warnings: list[Problem] = []
         self._copies: dict[Path, Path] = {}
         self._made: dict[Path, list[Path]] = {}
         self._has_defaults = ("defaults",) in places
@@ -47,6 +49,14 @@ class Findings:
         if not self._is_faulty(path):
             self._problems.append(self._problem(path, text, fix))
             self.mark_faulty(path)
+
+    def warn(self, path: Path, text: str, *, fix: str = "") -> None:
+        """Note what is likely wrong, though allowed, at the key of `path` or what is above it."""
+        path = self.origin(path)
+        problem = self._problem(path, text, fix)
+        warning = replace(problem, severity="warning")
+        if warning not in self._warnings:
+            self._warnings.append(warning)
 
     def add_to_key(self, path: Path, text: str, *, fix: str = "") -> None:
         """Note what is wrong with the key at the end of `path`, whatever its value is."""
@@ -94,6 +104,10 @@ class Findings:
         """The file and line of the key (in a list: the value) at `path`, or of what is above it."""
         place = self._nearest(self.origin(path))
         return place.source.file, place.line
+
+    def warnings(self) -> tuple[Problem, ...]:
+        """All warnings, in the file's order."""
+        return tuple(sorted(self._warnings))
 
     def raise_if_any(self) -> None:
         """Raise TopologyError with all problems, in the file's order, if there are any."""

@@ -24,10 +24,12 @@ from vnetlab.topology.missing import add_nodes, add_parts
 from vnetlab.topology.model_paths import is_object
 from vnetlab.topology.resolve import resolve
 from vnetlab.topology.shape import read_model
+from vnetlab.topology.warnings import find_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from vnetlab.errors import Problem
     from vnetlab.topology import document
     from vnetlab.topology.model import File
     from vnetlab.topology.topology import Topology
@@ -41,6 +43,13 @@ def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topolog
     Raises TopologyError with everything that is wrong in the file. The same file and variables
     give an equal topology, always.
     """
+    return load_with_warnings(path, variables)[0]
+
+
+def load_with_warnings(
+    path: Path, variables: Mapping[str, object] = _NO_VARIABLES
+) -> tuple[Topology, tuple[Problem, ...]]:
+    """The topology in the file `path`, as `load` reads it, and what is likely wrong with it."""
     content, problems = read_documents(path, variables)
     findings = Findings(content.places, problems)
     file = _complete(read_model(content, findings), path, findings)
@@ -52,8 +61,10 @@ def load(path: Path, variables: Mapping[str, object] = _NO_VARIABLES) -> Topolog
     findings.raise_if_any()
     addresses = assign_addresses(file, findings)
     findings.raise_if_any()
+    find_warnings(file, findings)
     lines = _find_lines(content.places, findings)
-    return resolve(file, addresses, source=str(path.resolve()), lines=lines)
+    topology = resolve(file, addresses, source=str(path.resolve()), lines=lines)
+    return topology, findings.warnings()
 
 
 def _complete(file: File, path: Path, findings: Findings) -> File:

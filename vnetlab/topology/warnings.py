@@ -1,0 +1,153 @@
+"""What is allowed and likely wrong: a VLAN that stops halfway, a network that nobody uses (pure).
+
+Asked only where nothing is wrong, about a file that is filled in. Faults may be wanted here: they
+are what one learns from. So they are told, and the lab is built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vnetlab.topology.check_networks import routed_networks
+from vnetlab.topology.check_wiring import join_ends, root_of, uplinks
+from vnetlab.topology.wording import join_choices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from vnetlab.topology.document import Path
+    from vnetlab.topology.findings import Findings
+    from vnetlab.topology.model import File
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An interface of a node in a network, and the switch that it is plugged into."""
+
+    network: str
+    node: str
+    switch: str
+
+
+def find_warnings(file: File, findings: Findings) -> None:
+    """Note everything that is likely wrong."""
+    attachments = tuple(attachments_of(file))
+    for name in file.networks:
+        here = [it for it in attachments if it.network == name]
+        if not here:
+            text, fix = "no node is in this network", "name it in the nics of a VM, or remove it"
+            _warn_written(("networks", name), text, fix, findings)
+        else:
+            _warn_of_parts(name, here, file, findings)
+            _warn_unreachable(name, here, attachments, file, findings)
+    _warn_of_uplinks(file, findings)
+    _warn_of_lone_switches(file, attachments, findings)
+    for name, members in file.groups.items():
+        if not members:
+            _warn_written(("groups", name), "nobody is in this group", "", findings)
+
+
+def attachments_of(file: File) -> Iterator[Attachment]:
+    """Every interface in a network, and where it is plugged in."""
+    for name, vm in file.vms.items():
+        for nic in vm.nics or ():
+            yield Attachment(str(nic.network), name, f"{vm.on}.{nic.vswitch}")
+    for name, router in file.routers.items():
+        for network in router.networks or ():
+            yield Attachment(network, name, str(router.to))
+
+
+def _warn_of_parts(name: str, here: Sequence[Attachment], file: File, findings: Findings) -> None:
+    """Warn where the switches do not bring the network's nodes together."""
+    vlan = file.networks[name].vlan
+    joined: dict[str, str] = {}
+    refusing: list[tuple[Path, tuple[str, str]]] = []
+    for path, ends, carried in uplinks(file):
+        if vlan is None or carried is None or vlan in carried:
+            join_ends(joined, *ends)
+        else:
+            refusing.append((path, ends))
+    parts: dict[str, list[Attachment]] = {}
+    for attachment in here:
+        parts.setdefault(root_of(joined, attachment.switch), []).append(attachment)
+    main = max(parts, key=lambda root: len(parts[root]))
+    for root in parts.keys() - {main}:
+        _warn_of_part(name, vlan, (parts[root], parts[main]), refusing, joined, findings)
+
+
+def _warn_of_part(
+    name: str,
+    vlan: int | None,
+    sides: tuple[list[Attachment], list[Attachment]],
+    refusing: list[tuple[Path, tuple[str, str]]],
+    joined: dict[str, str],
+    findings: Findings,
+) -> None:
+    one, other = (join_choices(dict.fromkeys(it.node for it in side)) for side in sides)
+    roots = {root_of(joined, side[0].switch) for side in sides}
+    where = next(
+        (path for path, ends in refusing if roots & {root_of(joined, end) for end in ends}), None
+    )
+    what = f"network '{name}'" if vlan is None else f"VLAN {vlan} (network '{name}')"
+    text = f"{what} does not get from {sides[0][0].switch} to {sides[1][0].switch}"
+    text += f": {one} cannot reach {other}"
+    if where is None:
+        findings.warn(("networks", name), text, fix="connect them, or give each its own network")
+    else:
+        findings.warn((*where, "vlans"), text, fix=f"add {vlan} here")
+
+
+def _warn_unreachable(
+    name: str,
+    here: Sequence[Attachment],
+    attachments: Sequence[Attachment],
+    file: File,
+    findings: Findings,
+) -> None:
+    """Warn of nodes that have no way out of their only network, where others have."""
+    routed = routed_networks(file)
+    if name in routed or not routed:
+        return
+    elsewhere = {it.node for it in attachments if it.network != name}
+    shut_in = [it.node for it in here if it.node not in elsewhere]
+    if shut_in:
+        text = f"no router has this network: {join_choices(dict.fromkeys(shut_in))} cannot leave it"
+        _warn_written(("networks", name), text, "add it to the networks of one", findings)
+
+
+def _warn_of_uplinks(file: File, findings: Findings) -> None:
+    """Warn of pNICs that carry what is not there, or less than networks need."""
+    vlans = {network.vlan: name for name, network in file.networks.items()}
+    for hypervisor_name, hypervisor in file.hypervisors.items():
+        for name, pnic in (hypervisor.pnics or {}).items():
+            path: Path = ("hypervisors", hypervisor_name, "pnics", name)
+            for index, vlan in enumerate(pnic.vlans or ()):
+                if vlan not in vlans:
+                    text = f"no network has VLAN {vlan}"
+                    findings.warn((*path, "vlans", index), text)
+            carried = {
+                network_name: network.mtu
+                for network_name, network in file.networks.items()
+                if pnic.vlans is None or network.vlan in pnic.vlans
+            }
+            widest = max(carried, key=lambda it: carried[it], default="")
+            if pnic.mtu is not None and widest and pnic.mtu < carried[widest]:
+                text = f"got {pnic.mtu}, but packets of network '{widest}' have "
+                text += f"up to {carried[widest]} bytes: large ones are lost here"
+                findings.warn((*path, "mtu"), text, fix=f"write {carried[widest]} or more")
+
+
+def _warn_of_lone_switches(
+    file: File, attachments: Sequence[Attachment], findings: Findings
+) -> None:
+    used = {it.switch for it in attachments} | {end for _, ends, _ in uplinks(file) for end in ends}
+    for name in file.physical_switches.keys() - used:
+        text = "nothing is connected to this switch"
+        _warn_written(("physical_switches", name), text, "", findings)
+
+
+def _warn_written(path: Path, text: str, fix: str, findings: Findings) -> None:
+    """Warn of an object, if it is one that the user wrote."""
+    if findings.has(path):
+        findings.warn(path, text, fix=fix)
