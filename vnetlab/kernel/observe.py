@@ -110,7 +110,9 @@ class _Reading:
         if filtering:
             self.objects += _bridge_vlans(netns, channel, names)
         if forwarding:
-            self.objects += read_fdb(netns, channel.dump_raw(get_fdb()), names, own=macs)
+            entries = read_fdb(netns, channel.dump_raw(get_fdb()), names, own=macs)
+            # A bridge that does not filter has an entry for each VLAN beside the one that counts.
+            self.objects += [entry for entry in entries if filtering or entry.vlan is None]
         up = frozenset(names[m["index"]] for m in messages if m["flags"] & IFF_UP)
         self.objects += read_routing(netns, channel, NamedLinks(names=names, up=up))
         qdiscs = list(_qdiscs(netns, channel, names))

@@ -33,11 +33,18 @@ class _NetemSlot(nla):  # type: ignore[misc] # pyroute2 has no types
 
 
 sched_tbf.options.nla_map = (
-    *sched_tbf.options.nla_map[:4],
+    *sched_tbf.options.nla_map[:2],
+    ("TCA_TBF_RTAB", "cdata"),
+    ("TCA_TBF_PTAB", "cdata"),
     ("TCA_TBF_RATE64", "uint64"),
     ("TCA_TBF_PRATE64", "uint64"),
 )
 """Rates above 34 Gbit/s have attributes of their own, which pyroute2 0.9 does not list."""
+
+_CELL_LOG = 8
+_NO_TABLE = bytes(4 * 256)
+"""The times that packets of 256 sizes take: the kernel asks for the table, and computes itself
+(net/sched/sch_api.c, qdisc_get_rtab; a first entry of zero says Ethernet)."""
 
 sched_netem.options.nla_map = (
     *sched_netem.options.nla_map[:5],
@@ -132,12 +139,14 @@ def _encode_tbf(options: dict[str, int]) -> Any:
         "limit": options["limit_bytes"],
         "peak": min(peak, _LARGEST_U32),
         "mtu": options.get("peak_burst_ns", 0) // TICK_NS,
+        "rate_cell_log": _CELL_LOG,
+        "peak_cell_log": _CELL_LOG,
     }
-    attrs = [("TCA_TBF_PARMS", parameters), ("TCA_TBF_RTAB", True)]
+    attrs: list[tuple[str, Any]] = [("TCA_TBF_PARMS", parameters), ("TCA_TBF_RTAB", _NO_TABLE)]
     if rate > _LARGEST_U32:
         attrs.append(("TCA_TBF_RATE64", rate))
     if peak:
-        attrs.append(("TCA_TBF_PTAB", True))
+        attrs.append(("TCA_TBF_PTAB", _NO_TABLE))
     if peak > _LARGEST_U32:
         attrs.append(("TCA_TBF_PRATE64", peak))
     return {"attrs": attrs}

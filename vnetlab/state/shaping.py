@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from vnetlab.state.objects import LinkId, Qdisc
 from vnetlab.topology.cables import Shaping
+from vnetlab.topology.limits import Limit
 
 ROOT = 0xFFFFFFFF  # TC_H_ROOT
 TICK_NS = 64
@@ -44,6 +45,16 @@ def shape(link: LinkId, shaping: Shaping) -> tuple[Qdisc, ...]:
         parent = NETEM_HANDLE | 1 if qdiscs else ROOT
         qdiscs.append(_qdisc(link, "tbf", TBF_HANDLE, parent, _tbf(shaping, shaping.rate_bit_s)))
     return tuple(qdiscs)
+
+
+def limit(link: LinkId, allowed: Limit) -> Qdisc:
+    """Return the qdisc that lets leave `link` no more than is allowed."""
+    shaping = Shaping(rate_bit_s=allowed.average_bit_s, burst_bytes=allowed.burst_bytes)
+    options = _tbf(shaping, allowed.average_bit_s)
+    if allowed.peak_bit_s is not None:
+        peak_bytes_s, burst_ns = rate_and_burst(allowed.peak_bit_s)
+        options |= {"peak_bit_s": peak_bytes_s * 8, "peak_burst_ns": burst_ns}
+    return _qdisc(link, "tbf", TBF_HANDLE, ROOT, options)
 
 
 def _qdisc(link: LinkId, kind: str, handle: int, parent: int, options: dict[str, int]) -> Qdisc:

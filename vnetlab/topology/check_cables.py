@@ -53,10 +53,11 @@ def _check_direction(path: Path, cable: Cable, mtu: int, findings: Findings) -> 
         text = "got no delay, expected one: packets overtake others that are delayed"
         findings.add(_place((*path, "reordering"), findings), text, fix="add a delay")
     if cable.burst is not None and cable.rate is not None:
-        _check_burst(_place((*path, "burst"), findings), cable.burst, cable.rate, mtu, findings)
+        check_burst(_place((*path, "burst"), findings), cable.burst, cable.rate, mtu, findings)
 
 
-def _check_burst(path: Path, burst: int, rate: int, mtu: int, findings: Findings) -> None:
+def check_burst(path: Path, burst: int, rate: int, mtu: int, findings: Findings) -> None:
+    """Note a burst that no packet of `mtu` bytes passes, or that lasts too long."""
     if burst < mtu + _FRAME_BYTES:
         text = f"got {burst} bytes, expected {mtu + _FRAME_BYTES} or more: a packet of {mtu} bytes"
         findings.add(path, f"{text} would never pass", fix="leave it out for a good default")
