@@ -132,7 +132,7 @@ def _describe(file: str, error: Exception, variables: Mapping[str, object]) -> P
 
 
 def _find_line(error: Exception) -> int:
-    """The template's line that `error` came from; 0 if unknown."""
+    """The template's line that `error` came from; the first if unknown."""
     if isinstance(error, TemplateSyntaxError):
         return error.lineno
     line, frame = 0, error.__traceback__
@@ -140,4 +140,4 @@ def _find_line(error: Exception) -> int:
         if "__jinja_exception__" in frame.tb_frame.f_globals:  # jinja2 put in the template's line
             line = frame.tb_lineno
         frame = frame.tb_next
-    return line
+    return line or 1
