@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import Address, Link, Namespace, Role, State
 
-_ENDS = (Role.VNIC, Role.PNIC, Role.ROUTER_PORT, Role.ROUTER_INTERFACE)
+_ENDS = (Role.VNIC, Role.PNIC, Role.HYPERVISOR_NIC, Role.ROUTER_PORT, Role.ROUTER_INTERFACE)
+
+_PORTS = (Role.VSWITCH_PORT, Role.PHYSICAL_PORT, Role.VTEP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,5 +52,5 @@ def _node_status(node: Namespace, state: State) -> NodeStatus:
         role=node.role,
         interfaces=tuple(link for link in links if link.role in _ENDS),
         addresses=tuple(sorted(addresses, key=lambda a: (a.link, str(a.interface)))),
-        ports=sum(link.role in (Role.VSWITCH_PORT, Role.PHYSICAL_PORT) for link in links),
+        ports=sum(link.role in _PORTS for link in links),
     )

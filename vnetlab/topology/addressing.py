@@ -16,13 +16,17 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from vnetlab.topology.findings import Findings
-    from vnetlab.topology.model import File
+    from vnetlab.topology.model import File, Nic
     from vnetlab.topology.model import Network as NetworkPart
+    from vnetlab.topology.model_overlays import HypervisorNic
     from vnetlab.topology.topology import Address, Interface, Network
+
+    _Nic = Nic | HypervisorNic
+    _Nics = Mapping[str, tuple[_Nic, ...]]
 
 _HASHED_BITS = 32  # of an IPv6 address, so that it stays readable: fd00::8a2e:370
 _MAC_BITS = 40
@@ -57,6 +61,8 @@ class Addresses:
 
     vms: Mapping[tuple[str, int], tuple[Interface, ...]]
     vm_macs: Mapping[tuple[str, int], str]
+    hypervisors: Mapping[tuple[str, int], tuple[Interface, ...]]
+    hypervisor_macs: Mapping[tuple[str, int], str]
     routers: Mapping[tuple[str, int], tuple[Interface, ...]]
     router_macs: Mapping[str, str]
 
@@ -99,7 +105,8 @@ def assign_addresses(file: File, findings: Findings) -> Addresses:
     """
     pools = _make_pools(file)
     routers = _assign_to_routers(file, pools)
-    vms = _assign_to_vms(file, pools)
+    vms = _assign_to_nics("vm", _nics_of_vms(file), file, pools)
+    hypervisors = _assign_to_nics("hypervisor", _nics_of_hypervisors(file), file, pools)
     for (name, version), pool in pools.items():
         if pool.refused:
             needed = len(pool.taken) + pool.refused
@@ -110,8 +117,16 @@ def assign_addresses(file: File, findings: Findings) -> Addresses:
             findings.add(
                 ("networks", name, f"ipv{version}"), text, fix="take a shorter prefix length"
             )
-    vm_macs, router_macs = _assign_macs(file)
-    return Addresses(vms=vms, vm_macs=vm_macs, routers=routers, router_macs=router_macs)
+    taken = {_mac_number(nic.mac) for nic in _all_nics(file) if nic.mac}
+    router_macs = {name: _take_mac(f"{file.name} router {name}", taken) for name in file.routers}
+    return Addresses(
+        vms=vms,
+        vm_macs=_assign_macs(f"{file.name} vm", _nics_of_vms(file), taken),
+        hypervisors=hypervisors,
+        hypervisor_macs=_assign_macs(f"{file.name} hypervisor", _nics_of_hypervisors(file), taken),
+        routers=routers,
+        router_macs=router_macs,
+    )
 
 
 class _Pool:
@@ -160,10 +175,9 @@ def _make_pools(file: File) -> dict[tuple[str, int], _Pool]:
         for prefix, gateway in zip(prefixes_of(network), gateways_of(network), strict=True):
             pools[name, prefix.version] = _Pool(prefix)
             pools[name, prefix.version].reserve(int(gateway))
-    for vm in file.vms.values():
-        for nic in vm.nics or ():
-            for address in filter(None, (nic.ipv4, nic.ipv6)):
-                pools[str(nic.network), address.version].reserve(int(address))
+    for nic in _all_nics(file):
+        for address in filter(None, (nic.ipv4, nic.ipv6)):
+            pools[str(nic.network), address.version].reserve(int(address))
     return pools
 
 
@@ -187,15 +201,28 @@ def _assign_to_routers(
     return assigned
 
 
-def _assign_to_vms(
-    file: File, pools: Mapping[tuple[str, int], _Pool]
+def _nics_of_vms(file: File) -> _Nics:
+    return {name: vm.nics or () for name, vm in file.vms.items()}
+
+
+def _nics_of_hypervisors(file: File) -> _Nics:
+    return {name: hypervisor.nics or () for name, hypervisor in file.hypervisors.items()}
+
+
+def _all_nics(file: File) -> Iterator[_Nic]:
+    for nics in (*_nics_of_vms(file).values(), *_nics_of_hypervisors(file).values()):
+        yield from nics
+
+
+def _assign_to_nics(
+    kind: str, nics: _Nics, file: File, pools: Mapping[tuple[str, int], _Pool]
 ) -> dict[tuple[str, int], tuple[Interface, ...]]:
     assigned = {}
-    for name, vm in file.vms.items():
+    for name, its in nics.items():
         times: Counter[str] = Counter()
-        for index, nic in enumerate(vm.nics or ()):
+        for index, nic in enumerate(its):
             network_name = str(nic.network)
-            key = f"vm {name} {network_name} {times[network_name]}"
+            key = f"{kind} {name} {network_name} {times[network_name]}"
             times[network_name] += 1
             addresses: tuple[Interface, ...] = ()
             for prefix in prefixes_of(file.networks[network_name]):
@@ -206,19 +233,12 @@ def _assign_to_vms(
     return assigned
 
 
-def _assign_macs(file: File) -> tuple[dict[tuple[str, int], str], dict[str, str]]:
-    nics = {
-        (name, index): nic
-        for name, vm in file.vms.items()
-        for index, nic in enumerate(vm.nics or ())
+def _assign_macs(prefix: str, nics: _Nics, taken: set[int]) -> dict[tuple[str, int], str]:
+    return {
+        (name, index): nic.mac or _take_mac(f"{prefix} {name} {index}", taken)
+        for name, its in nics.items()
+        for index, nic in enumerate(its)
     }
-    taken = {_mac_number(nic.mac) for nic in nics.values() if nic.mac}
-    router_macs = {name: _take_mac(f"{file.name} router {name}", taken) for name in file.routers}
-    vm_macs = {
-        (name, index): nic.mac or _take_mac(f"{file.name} vm {name} {index}", taken)
-        for (name, index), nic in nics.items()
-    }
-    return vm_macs, router_macs
 
 
 def _take_mac(key: str, taken: set[int]) -> str:

@@ -6,15 +6,17 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import gateways_of, host_range, prefix_of
-from vnetlab.topology.defaults import vlans_of
 from vnetlab.topology.document import format_path
 from vnetlab.topology.values import LOWEST_IPV6_MTU
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
     from vnetlab.topology.model import File, Nic
     from vnetlab.topology.model import Network as NetworkPart
+    from vnetlab.topology.model_overlays import HypervisorNic
     from vnetlab.topology.topology import Address, Network
 
 
@@ -34,13 +36,15 @@ def routed_networks(file: File) -> set[str]:
 
 
 def _check_vlans(file: File, findings: Findings) -> None:
-    if not vlans_of(file.networks.values()):
+    if not any(network.vlan for network in file.networks.values()):
         for name in list(file.networks)[1:]:
             text = "missing: without VLANs, several networks would be one"
             findings.add(("networks", name, "vlan"), text, fix="give each network a vlan")
         return
     first: dict[int | None, str] = {}
     for name, network in file.networks.items():
+        if not findings.is_sound(("networks", name, "vxlan")):
+            continue  # an overlay, which has a VLAN of its own
         other = first.setdefault(network.vlan, name)
         if other != name:
             path = ("networks", name, "vlan")
@@ -95,15 +99,21 @@ def _check_nics(file: File, findings: Findings) -> None:
     for name in sorted(routed_networks(file) & file.networks.keys()):
         for gateway in gateways_of(file.networks[name]):
             holders[gateway] = f"the gateway of network '{name}'"
-    for vm_name, vm in file.vms.items():
-        for index, nic in enumerate(vm.nics or ()):
-            path: Path = ("vms", vm_name, "nics", index)
-            _check_nic(path, nic, file, findings)
-            for key in ("ipv4", "ipv6", "mac"):
-                _check_single((*path, key), getattr(nic, key), holders, findings)
+    for path, nic in _nics(file):
+        _check_nic(path, nic, file, findings)
+        for key in ("ipv4", "ipv6", "mac"):
+            _check_single((*path, key), getattr(nic, key), holders, findings)
 
 
-def _check_nic(path: Path, nic: Nic, file: File, findings: Findings) -> None:
+def _nics(file: File) -> Iterator[tuple[Path, Nic | HypervisorNic]]:
+    for name, vm in file.vms.items():
+        yield from ((("vms", name, "nics", i), nic) for i, nic in enumerate(vm.nics or ()))
+    for name, hypervisor in file.hypervisors.items():
+        path: Path = ("hypervisors", name, "nics")
+        yield from (((*path, i), nic) for i, nic in enumerate(hypervisor.nics or ()))
+
+
+def _check_nic(path: Path, nic: Nic | HypervisorNic, file: File, findings: Findings) -> None:
     """Note addresses that the vNIC cannot have in its network."""
     network = file.networks.get(nic.network or "")
     if network is None or not findings.is_sound(("networks", str(nic.network))):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
     from vnetlab.topology.model import File, Hypervisor, Nic
+    from vnetlab.topology.model_overlays import HypervisorNic
 
 NODE_KINDS = {
     "physical_switches": "physical switch",
@@ -30,8 +31,11 @@ def check_references(file: File, findings: Findings) -> None:
     check_groups(file.groups, nodes_of(file), findings)
     for name, hypervisor in file.hypervisors.items():
         _check_hypervisor(("hypervisors", name), hypervisor, file, findings)
+        for index, own in enumerate(hypervisor.nics or ()):
+            path: Path = ("hypervisors", name, "nics", index)
+            _check_nic(path, own, hypervisor, file, findings)
     for name, vm in file.vms.items():
-        path: Path = ("vms", name)
+        path = ("vms", name)
         _check_one((*path, "on"), "hypervisor", vm.on, file.hypervisors, findings)
         for index, nic in enumerate(vm.nics or ()):
             _check_nic(
@@ -103,7 +107,11 @@ def _check_hypervisor(path: Path, hypervisor: Hypervisor, file: File, findings: 
 
 
 def _check_nic(
-    path: Path, nic: Nic, hypervisor: Hypervisor | None, file: File, findings: Findings
+    path: Path,
+    nic: Nic | HypervisorNic,
+    hypervisor: Hypervisor | None,
+    file: File,
+    findings: Findings,
 ) -> None:
     at_short_form = findings.has(path) and not findings.has((*path, "network")) and nic.network
     network_path = path if at_short_form else (*path, "network")

@@ -66,6 +66,9 @@ def _links(name: str, file: File) -> Iterator[tuple[str, Path]]:
         if vm.on == name:
             for index in range(len(vm.nics or ())):
                 yield f"{vm_name}.eth{index}", ("vms", vm_name)
+    for index in range(len(file.hypervisors[name].nics or ())):
+        yield f"vmk{index}", (*path, "nics", index)
+        yield f"{name}.vmk{index}", (*path, "nics", index)
     yield from ((pnic, (*path, "pnics", pnic)) for pnic in file.hypervisors[name].pnics or ())
     yield from ((it, (*path, "vswitches", it)) for it in file.hypervisors[name].vswitches or ())
 

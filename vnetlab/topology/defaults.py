@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.names import make_name
+from vnetlab.topology.overlay_defaults import fit_overlays, place_overlays, plug_in_hypervisors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +39,7 @@ def fill_in(file: File, path: Path) -> File:
         name: _fill_hypervisor(hypervisor, switches)
         for name, hypervisor in file.hypervisors.items()
     }
-    return file.model_copy(
+    filled = file.model_copy(
         update={
             "name": file.name or make_name(path.name.partition(".")[0]) or "lab",
             "networks": networks,
@@ -49,16 +50,19 @@ def fill_in(file: File, path: Path) -> File:
             },
         }
     )
+    return filled.model_copy(update={"hypervisors": plug_in_hypervisors(filled)})
 
 
 def vlans_of(networks: Iterable[Network]) -> tuple[int, ...]:
-    """The VLAN ids of the networks, sorted; empty where none of them has one."""
-    return tuple(sorted({network.vlan for network in networks if network.vlan is not None}))
+    """The VLAN ids of the networks but overlays, sorted; empty where none of them has one."""
+    lower = (network for network in networks if network.vxlan is None)
+    return tuple(sorted({network.vlan for network in lower if network.vlan is not None}))
 
 
 def _fill_networks(networks: Mapping[str, Network]) -> dict[str, Network]:
-    native = NATIVE_VLAN if vlans_of(networks.values()) else None
-    return {name: _fill_network(network, native) for name, network in networks.items()}
+    networks = place_overlays(networks)
+    native = NATIVE_VLAN if any(network.vlan for network in networks.values()) else None
+    return fit_overlays({name: _fill_network(it, native) for name, it in networks.items()})
 
 
 def _fill_network(network: Network, native: int | None) -> Network:
@@ -107,7 +111,9 @@ def _fill_nic(nic: Nic, vswitches: Mapping[str, VSwitch], networks: Mapping[str,
 def _fill_router(
     router: Router, switches: Mapping[str, PhysicalSwitch], networks: Mapping[str, Network]
 ) -> Router:
-    routed = tuple(networks) if router.networks is None else router.networks
+    routed = router.networks
+    if routed is None:
+        routed = tuple(name for name, network in networks.items() if network.vxlan is None)
     return router.model_copy(update={"to": router.to or _only(switches), "networks": routed})
 
 

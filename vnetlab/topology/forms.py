@@ -98,10 +98,15 @@ class _Named:
 
 
 class ShortForm:
-    """The short form of a mapping: its most used value alone, that of `key`."""
+    """The short form of a mapping: its most used value alone, that of `key`.
 
-    def __init__(self, key: str) -> None:
+    It is a name, or a value of another type `of`, which `form` describes.
+    """
+
+    def __init__(self, key: str, *, of: type = str, form: JsonSchemaValue = _NAME) -> None:
         self._key = key
+        self._type = of
+        self._form = form
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -111,10 +116,10 @@ class ShortForm:
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [_NAME, handler(core), _NULL]}
+        return {"anyOf": [self._form, handler(core), _NULL]}
 
     def _expand(self, value: object) -> object:
-        return {self._key: value} if isinstance(value, str) else _empty_if_null(value)
+        return {self._key: value} if isinstance(value, self._type) else _empty_if_null(value)
 
 
 class Sentence:
@@ -153,15 +158,18 @@ def _text(title: str, meaning: str, pattern: str, *examples: str) -> JsonSchemaV
     return {**told, "type": "string", "pattern": f"^({pattern})$"}
 
 
-def _number(title: str, meaning: str, limits: tuple[int, int], *examples: int) -> JsonSchemaValue:
+def number_form(
+    title: str, meaning: str, limits: tuple[int, int], *examples: int
+) -> JsonSchemaValue:
+    """How the JSON Schema describes a whole number between two limits."""
     told = {"title": title, "description": meaning, "examples": [*examples]}
     return {**told, "type": "integer", "minimum": limits[0], "maximum": limits[1]}
 
 
-_VLAN = _number(
+_VLAN = number_form(
     "VLAN id", "0 and 4095 are reserved by IEEE 802.1Q.", (LOWEST_VLAN, HIGHEST_VLAN), 10
 )
-_MTU = _number(
+_MTU = number_form(
     "bytes", "The largest IP packet; from 1280 with IPv6.", (LOWEST_MTU, HIGHEST_MTU), 1500, 9000
 )
 _RATE = _text(
@@ -170,7 +178,7 @@ _RATE = _text(
     rf"{_DECIMAL} ?([kKmMgGtT]?[bB][iI][tT])?",
     *("1gbit", "1.5mbit", "64kbit"),
 )
-_BIT_S = _number("bit/s", "A rate without a unit.", (SLOWEST_BIT_S, FASTEST_BIT_S), 64000)
+_BIT_S = number_form("bit/s", "A rate without a unit.", (SLOWEST_BIT_S, FASTEST_BIT_S), 64000)
 _DELAY = _text(
     "delay",
     f"A number of `ns`, `us`, `ms` or `s`, up to {LONGEST_DELAY_NS // 10**9}s.",
@@ -184,7 +192,7 @@ _SIZE = _text(
     rf"{_DECIMAL} ?([kKmM][iI]?)?[bB]",
     *("64kb", "1.5mb", "128kib"),
 )
-_BYTES = _number("bytes", "A size without a unit.", (1, LARGEST_BYTES), 64000)
+_BYTES = number_form("bytes", "A size without a unit.", (1, LARGEST_BYTES), 64000)
 _SHARE = _text(
     "share", "Per cent, in steps of 0.0001%.", rf"{_DECIMAL} ?%|0+(\.0+)? ?", "0.1%", "25%"
 )
@@ -207,7 +215,7 @@ _FILE_NAME: JsonSchemaValue = {
     "type": "string",
     "pattern": ".",
 }
-_PORT = _number("port", "Of TCP or UDP.", (LOWEST_PORT, HIGHEST_PORT), 80)
+_PORT = number_form("port", "Of TCP or UDP.", (LOWEST_PORT, HIGHEST_PORT), 80)
 _PROTOCOL = _text("protocol", "What a packet is of.", "|".join(PROTOCOLS), *PROTOCOLS)
 _FLAG: JsonSchemaValue = {
     "title": "yes or no",
@@ -223,7 +231,7 @@ _EXPECTATION: JsonSchemaValue = {
     "type": "string",
     "pattern": SCHEMA_PATTERN,
 }
-_COUNT = _number("count", "How many.", (1, MOST_COPIES), 10)
+_COUNT = number_form("count", "How many.", (1, MOST_COPIES), 10)
 
 Text = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_NAME)]
 Vlan = Annotated[int, BeforeValidator(parse_vlan), WithJsonSchema(_VLAN)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vnetlab.topology.topology import Interface, Router, Topology, Vm
+    from vnetlab.topology.topology import Hypervisor, Interface, Router, Topology, Vm
 
 _LOOPBACK = (
     "127.0.0.1 localhost",
@@ -28,12 +28,14 @@ def hosts_text(topology: Topology) -> str:
     lines = [f"# The nodes of lab '{topology.name}', written by vnetlab.", *_LOOPBACK]
     for vm in topology.vms:
         lines += _lines(topology.name, vm.name, _of_vm(vm))
+    for hypervisor in topology.hypervisors:
+        lines += _lines(topology.name, hypervisor.name, _of_vm(hypervisor))
     for router in topology.routers:
         lines += _lines(topology.name, router.name, _of_router(router))
     return "\n".join(lines) + "\n"
 
 
-def _of_vm(vm: Vm) -> _Interfaces:
+def _of_vm(vm: Vm | Hypervisor) -> _Interfaces:
     return [((nic.segment, nic.name), nic.addresses) for nic in vm.nics]
 
 

@@ -13,6 +13,7 @@ from vnetlab.topology.addressing import assign_addresses
 from vnetlab.topology.check_cables import check_cables
 from vnetlab.topology.check_expect import check_expectations
 from vnetlab.topology.check_networks import check_networks
+from vnetlab.topology.check_overlays import check_overlays
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_wiring import check_wiring
 from vnetlab.topology.defaults import fill_in
@@ -58,6 +59,7 @@ def load_with_warnings(
     check_wiring(file, findings)
     check_cables(file, findings)
     check_networks(file, findings)
+    check_overlays(file, findings)
     findings.raise_if_any()
     addresses = assign_addresses(file, findings)
     findings.raise_if_any()

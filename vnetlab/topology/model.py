@@ -25,6 +25,7 @@ from vnetlab.topology.forms import (
 )
 from vnetlab.topology.model_cables import Trunk
 from vnetlab.topology.model_expect import Expectations
+from vnetlab.topology.model_overlays import VNI_FORM, HypervisorNic, Vxlan
 from vnetlab.topology.part import Part
 
 
@@ -45,7 +46,8 @@ class Network(Part):
 
     vlan: Vlan | None = Field(
         default=None,
-        description="VLAN id, 1-4094. Default: 1; no VLANs at all where no network has one.",
+        description="VLAN id, 1-4094; an overlay's is only for the vSwitches. "
+        "Default: 1, and a free one for an overlay; no VLANs at all where no network has one.",
     )
     ipv4: Prefix4 | None = Field(
         default=None,
@@ -59,7 +61,19 @@ class Network(Part):
         "Default: the first host address of each prefix, where a router has the network.",
     )
     mtu: Mtu = Field(
-        default=1500, description="Largest packet in bytes, 68-65535; with ipv6 from 1280."
+        default=1500,
+        description="Largest packet in bytes, 68-65535; with ipv6 from 1280. Default: 1500; "
+        "an overlay's 50 less than its underlay's, over IPv6 70 less.",
+    )
+    vxlan: Annotated[Vxlan, ShortForm("id", of=int, form=VNI_FORM)] | None = Field(
+        default=None,
+        description="Makes it an overlay network, carried between hypervisors by VXLAN. "
+        "Default: an ordinary network.",
+    )
+    underlay: Text | None = Field(
+        default=None,
+        description="The network that carries an overlay network. "
+        "Default: the only one that is no overlay.",
     )
 
 
@@ -100,6 +114,11 @@ class Hypervisor(Counted):
     )
     vswitches: Section[VSwitch] | None = Field(
         default=None, description="Its virtual switches by name. Default: one, `vs0`."
+    )
+    nics: tuple[Annotated[HypervisorNic, ShortForm("network")], ...] | None = Field(
+        default=None,
+        description="Its own interfaces: vmk0, vmk1... "
+        "Default: one in each underlay of the overlay networks that it has VMs in.",
     )
 
 

@@ -32,6 +32,19 @@ hypervisors:
   hv2: {pnics: {eno1: {rate: 10gbit}}}
   hv3: {pnics: {}}                        # no uplink
 """,
+    "VXLAN": """\
+networks:
+  under: {vlan: 100, mtu: 1600}
+  tenant: {vxlan: {id: 5001, port: 8472}, underlay: under}   # packets of up to 1550 bytes
+hypervisors: {hv1: , hv2: }
+vms: {a: {on: hv1, nics: [tenant]}, b: {on: hv2, nics: [tenant]}}
+""",
+    "hypervisor NIC": """\
+networks: {under: {vlan: 100, ipv4: 10.100.0.0/24}, lan: {vlan: 10}}
+hypervisors:
+  hv1: {nics: [under]}                    # vmk0, hv1 and hv1.under by name
+  hv2: {nics: [{network: under, ipv4: 10.100.0.2}, lan]}
+""",
     "pNIC": """\
 physical_switches: {tor1: , tor2: }
 hypervisors:

@@ -10,10 +10,12 @@ from vnetlab.topology.check_expect import nodes_with_addresses
 from vnetlab.topology.defaults import NATIVE_VLAN, vlans_of
 from vnetlab.topology.expectations import format_expectation
 from vnetlab.topology.groups import flatten
+from vnetlab.topology.overlays import Overlay
 from vnetlab.topology.topology import (
     Expectation,
     Group,
     Hypervisor,
+    HypervisorNic,
     PhysicalSwitch,
     Pnic,
     Router,
@@ -48,7 +50,7 @@ def resolve(
         ),
         physical_switches=tuple(PhysicalSwitch(name=name) for name in file.physical_switches),
         hypervisors=tuple(
-            _resolve_hypervisor(name, hypervisor, vlans)
+            _resolve_hypervisor(name, hypervisor, vlans, addresses)
             for name, hypervisor in file.hypervisors.items()
         ),
         vms=tuple(_resolve_vm(name, vm, addresses) for name, vm in file.vms.items()),
@@ -95,11 +97,19 @@ def _resolve_segment(name: str, network: model.Network, *, routed: bool) -> Segm
         prefixes=prefixes_of(network),
         gateways=gateways_of(network) if routed else (),
         mtu=network.mtu,
+        overlay=_resolve_overlay(network),
     )
 
 
+def _resolve_overlay(network: model.Network) -> Overlay | None:
+    if network.vxlan is None or network.vxlan.id is None:
+        return None
+    underlay = str(network.underlay)
+    return Overlay(vni=network.vxlan.id, port=network.vxlan.port, underlay=underlay)
+
+
 def _resolve_hypervisor(
-    name: str, hypervisor: model.Hypervisor, vlans: tuple[int, ...]
+    name: str, hypervisor: model.Hypervisor, vlans: tuple[int, ...], addresses: Addresses
 ) -> Hypervisor:
     return Hypervisor(
         name=name,
@@ -110,6 +120,16 @@ def _resolve_hypervisor(
         pnics=tuple(
             _resolve_pnic(pnic_name, pnic, vlans)
             for pnic_name, pnic in (hypervisor.pnics or {}).items()
+        ),
+        nics=tuple(
+            HypervisorNic(
+                name=f"vmk{index}",
+                vswitch=str(nic.vswitch),
+                segment=str(nic.network),
+                mac=addresses.hypervisor_macs[name, index],
+                addresses=addresses.hypervisors[name, index],
+            )
+            for index, nic in enumerate(hypervisor.nics or ())
         ),
     )
 

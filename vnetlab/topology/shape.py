@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 _EXPECTED = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": "a list"}
 _EXPECTED_PART = {
     "Expectation": "'A -> B' or a mapping",
+    "HypervisorNic": "a network's name or a mapping",
     "Nic": "a network's name or a mapping",
     "Pnic": "a physical switch's name or a mapping",
+    "Vxlan": "a VNI or a mapping",
 }
 _ROUNDS = 4
 

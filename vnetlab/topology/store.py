@@ -10,6 +10,7 @@ import json
 from dataclasses import fields, is_dataclass
 from functools import cache
 from ipaddress import ip_address, ip_interface, ip_network
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from vnetlab.topology.topology import Address, Interface, Network, Topology
@@ -55,6 +56,8 @@ def _to_json(value: object) -> object:
 def _from_json(value: Any, kind: Any) -> object:
     if kind in _READERS:
         return _READERS[kind](value)
+    if get_origin(kind) is UnionType:
+        return None if value is None else _from_json(value, _besides_none(kind))
     if get_origin(kind) is tuple:
         first, *others = get_args(kind)
         kinds = [first] * len(value) if others == [...] else [first, *others]
@@ -63,6 +66,11 @@ def _from_json(value: Any, kind: Any) -> object:
         by_name = _field_kinds(kind)
         return kind(**{name: _from_json(value[name], by_name[name]) for name in by_name})
     return value
+
+
+def _besides_none(kind: Any) -> Any:
+    """What `X | None` is where it is not None."""
+    return next(one for one in get_args(kind) if one is not NoneType)
 
 
 @cache

@@ -18,6 +18,7 @@ from ipaddress import (
 )
 
 from vnetlab.topology.cables import Cable
+from vnetlab.topology.overlays import Overlay
 
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
@@ -30,7 +31,8 @@ class Segment:
 
     `vlan` is its VLAN id, 1-4094; None where the topology uses no VLANs at all, so that its
     switches need not filter them. `gateways` are the addresses that hosts use as default gateway,
-    held by some router: at most one per family. `mtu` is in bytes.
+    held by some router: at most one per family. `mtu` is in bytes. `overlay` says how it is carried
+    where it is an overlay: then no uplink carries its VLAN.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Segment:
     prefixes: tuple[Network, ...]
     gateways: tuple[Address, ...]
     mtu: int
+    overlay: Overlay | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +74,24 @@ class VSwitch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HypervisorNic:
+    """An interface of a hypervisor itself (`vmk0`): an access port of a vSwitch, in one segment."""
+
+    name: str
+    vswitch: str
+    segment: str
+    mac: str
+    addresses: tuple[Interface, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hypervisor:
-    """A hypervisor with its vSwitches and pNICs."""
+    """A hypervisor with its vSwitches, its pNICs, and the interfaces that are its own."""
 
     name: str
     vswitches: tuple[VSwitch, ...]
     pnics: tuple[Pnic, ...]
+    nics: tuple[HypervisorNic, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

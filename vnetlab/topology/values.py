@@ -53,7 +53,7 @@ def parse_text(value: object) -> str:
 def parse_vlan(value: object) -> int:
     """A VLAN id."""
     try:
-        return _parse_integer(value, LOWEST_VLAN, HIGHEST_VLAN)
+        return parse_integer(value, LOWEST_VLAN, HIGHEST_VLAN)
     except InvalidValueError as error:
         if value in _RESERVED_VLANS and not isinstance(value, bool):
             raise InvalidValueError(error.text, fix="VLANs 0 and 4095 are reserved") from None
@@ -62,17 +62,17 @@ def parse_vlan(value: object) -> int:
 
 def parse_mtu(value: object) -> int:
     """The size of the largest packet, in bytes."""
-    return _parse_integer(value, LOWEST_MTU, HIGHEST_MTU)
+    return parse_integer(value, LOWEST_MTU, HIGHEST_MTU)
 
 
 def parse_count(value: object) -> int:
     """How many objects there are to be of one that is written."""
-    return _parse_integer(value, 1, MOST_COPIES)
+    return parse_integer(value, 1, MOST_COPIES)
 
 
 def parse_port(value: object) -> int:
     """A port of TCP or UDP."""
-    return _parse_integer(value, LOWEST_PORT, HIGHEST_PORT)
+    return parse_integer(value, LOWEST_PORT, HIGHEST_PORT)
 
 
 def parse_flag(value: object) -> bool:
@@ -121,7 +121,8 @@ def parse_mac(value: object) -> str:
     return mac
 
 
-def _parse_integer(value: object, lowest: int, highest: int) -> int:
+def parse_integer(value: object, lowest: int, highest: int) -> int:
+    """A whole number, from `lowest` to `highest`."""
     expected = f"{lowest}-{highest}"
     if isinstance(value, bool) or not isinstance(value, int):
         raise got(value, f"a whole number, {expected}")

@@ -6,9 +6,10 @@ A path is a chain of *spans*. In a span one namespace routes the packet (a guest
 looks up the next hop, and the span is the way through the layer-2 segment from that namespace's
 link to the link that holds the next hop's address. The last span ends at the destination.
 
-Within a span the way is the shortest one over veth pairs and bridges. It asks neither VLANs nor
-the forwarding database, nor whether a link is up: it says where the packet belongs, so that a
-packet that is not seen there is known to be missing.
+Within a span the way is the shortest one over veth pairs and bridges, and from VTEP to VTEP where
+the span's VLAN is that of an overlay. Otherwise it asks neither VLANs nor the forwarding database,
+nor whether a link is up: it says where the packet belongs, so that a packet that is not seen there
+is known to be missing.
 
 Every crossing of a veth pair gives two hops, OUT of one end and IN at the other. An 802.1Q
 sub-interface gives a hop of its own beside that of the link below it, as the taps see it: OUT
@@ -133,7 +134,7 @@ def make_hop(wiring: Wiring, link_id: LinkId, direction: Direction) -> Hop:
 def _cross(wiring: Wiring, next_hop: NextHop) -> Span:
     """The shortest way to a link that holds the next hop; else only to the first link's peer."""
     holders = wiring.holders.get(next_hop.address, frozenset())
-    ways = _ways(wiring, next_hop.link)
+    ways = _ways(wiring, next_hop.link, _vlan(wiring, next_hop.link))
     first = next(ways)
     way = next((way for way in (first, *ways) if way[-1][0] in holders), first)
     hops = tuple(make_hop(wiring, link, direction) for link, direction in way)
@@ -144,26 +145,41 @@ def _cross(wiring: Wiring, next_hop: NextHop) -> Span:
 _Way: TypeAlias = tuple[tuple[LinkId, Direction], ...]
 
 
-def _ways(wiring: Wiring, start: LinkId) -> Iterator[_Way]:
+def _vlan(wiring: Wiring, start: LinkId) -> int | None:
+    """The VLAN of what leaves `start`: its own tag's, or that of the port it is plugged into."""
+    link = wiring.links[start]
+    return wiring.vlans.get(link.peer) if link.peer is not None else link.vlan
+
+
+def _ways(wiring: Wiring, start: LinkId, vlan: int | None) -> Iterator[_Way]:
     """Ways out of `start` to every link that a frame could arrive at, shortest first."""
     queue: deque[tuple[LinkId, _Way]] = deque([_leave(wiring, start)])
     visited: set[LinkId] = set()
     while queue:
-        link, way = queue.popleft()
-        peer = wiring.links[link].peer if link in wiring.links else None
-        if peer is None or peer not in wiring.links or peer in visited:
+        link, before = queue.popleft()
+        peers = [peer for peer in _far_ends(wiring, link, vlan) if peer not in visited]
+        if not peers:
+            yield before
+        for peer in peers:
+            visited.add(peer)
+            way = (*before, (peer, Direction.IN))
             yield way
-            continue
-        visited.add(peer)
-        way = (*way, (peer, Direction.IN))
-        yield way
-        for above in wiring.subinterfaces.get(peer, ()):
-            yield (*way, (above, Direction.IN))
-        master = wiring.links[peer].master
-        if master is not None:
-            for port in wiring.ports[LinkId(netns=peer.netns, name=master)]:
-                if port not in visited:
-                    queue.append((port, (*way, (port, Direction.OUT))))
+            for above in wiring.subinterfaces.get(peer, ()):
+                yield (*way, (above, Direction.IN))
+            master = wiring.links[peer].master
+            if master is not None:
+                for port in wiring.ports[LinkId(netns=peer.netns, name=master)]:
+                    if port not in visited:
+                        queue.append((port, (*way, (port, Direction.OUT))))
+
+
+def _far_ends(wiring: Wiring, link: LinkId, vlan: int | None) -> Iterator[LinkId]:
+    """Where a frame that leaves `link` arrives: at the other end of the cable, or other VTEPs."""
+    peer = wiring.links[link].peer if link in wiring.links else None
+    if peer is not None and peer in wiring.links:
+        yield peer
+    if vlan is not None and wiring.vlans.get(link) == vlan:
+        yield from wiring.remotes.get(link, ())
 
 
 def _leave(wiring: Wiring, link: LinkId) -> tuple[LinkId, _Way]:

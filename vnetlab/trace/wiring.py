@@ -20,7 +20,8 @@ class Wiring:
     """A state, by what a walk along it asks for.
 
     `ports` are a bridge's, `subinterfaces` the 802.1Q links above a link, both sorted; `holders`
-    are the links that hold an address.
+    are the links that hold an address; `remotes` the VTEPs that a VTEP sends to; `vlans` the VLAN
+    that a port gives to frames without a tag.
     """
 
     links: Mapping[LinkId, Link]
@@ -29,6 +30,8 @@ class Wiring:
     addresses: Mapping[str, tuple[tuple[LinkId, IPv4Interface | IPv6Interface], ...]]
     holders: Mapping[IpAddress, frozenset[LinkId]]
     routes: Mapping[str, tuple[Route, ...]]
+    remotes: Mapping[LinkId, tuple[LinkId, ...]]
+    vlans: Mapping[LinkId, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +65,12 @@ def index_wiring(state: State) -> Wiring:
             for ip, links in _collect((interface.ip, link) for link, interface in held).items()
         },
         routes=_collect((route.netns, route) for route in state.routes),
+        remotes=_group(_tunnels(state)),
+        vlans={
+            LinkId(netns=vlan.netns, name=vlan.link): vlan.vid
+            for vlan in state.bridge_vlans
+            if vlan.pvid
+        },
     )
 
 
@@ -102,6 +111,16 @@ def _candidates(
             )
             if link_id is not None and link_id in wiring.links:
                 yield route.destination.prefixlen, NextHop(link=link_id, address=neighbour)
+
+
+def _tunnels(state: State) -> Iterable[tuple[LinkId, LinkId]]:
+    """Each VTEP with each other one that it has a forwarding entry for."""
+    vteps = {link.id: link.vxlan for link in state.links if link.vxlan is not None}
+    at = {(vxlan.local, vxlan.vni): link for link, vxlan in vteps.items()}
+    for entry in state.fdb_entries:
+        here = LinkId(netns=entry.netns, name=entry.link)
+        if here in vteps and (there := at.get((entry.remote, vteps[here].vni))) is not None:
+            yield here, there
 
 
 def _collect(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, tuple[_V, ...]]:

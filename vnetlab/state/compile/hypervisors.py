@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from vnetlab.state.compile.overlays import (
+    compile_hypervisor_nics,
+    compile_vteps,
+    host_settings,
+)
 from vnetlab.state.compile.parts import (
     Context,
     cable,
@@ -23,13 +28,15 @@ from vnetlab.topology.topology import (
 
 def compile_hypervisor(context: Context, hypervisor: Hypervisor) -> Iterator[Object]:
     """A hypervisor with its vSwitches and uplinks."""
-    yield from node(hypervisor.name, Role.HYPERVISOR)
+    yield from node(hypervisor.name, Role.HYPERVISOR, host_settings(hypervisor))
     vswitch_of = {pnic: vs.name for vs in hypervisor.vswitches for pnic in vs.pnics}
     for vswitch in hypervisor.vswitches:
         label = f"{hypervisor.name}.{vswitch.name}"
         yield context.bridge(hypervisor.name, vswitch.name, Role.VSWITCH, label=label)
     for pnic in hypervisor.pnics:
         yield from _uplink(context, hypervisor.name, pnic, master=vswitch_of.get(pnic.name))
+    yield from compile_hypervisor_nics(context, hypervisor)
+    yield from compile_vteps(context, hypervisor)
 
 
 def _uplink(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import ip_network
+from types import MappingProxyType
 
 from vnetlab.state.objects import (
     Address,
@@ -15,12 +16,13 @@ from vnetlab.state.objects import (
     Namespace,
     Object,
     Role,
+    Route,
     Sysctl,
 )
 from vnetlab.state.shaping import shape
 from vnetlab.topology.cables import Cable
 from vnetlab.topology.names import kernel_name
-from vnetlab.topology.topology import Interface, Segment, Topology
+from vnetlab.topology.topology import HypervisorNic, Interface, Segment, Topology, Vnic
 
 NATIVE_VLAN = 1
 """The VLAN that trunks carry without a tag (IEEE 802.1Q-2022, 9.6: the default PVID)."""
@@ -51,13 +53,21 @@ _SYSCTLS: dict[Role, dict[str, str]] = {
 }
 
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
 class Context:
     """One compilation: the topology and what is looked up in it again and again."""
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
         self.segments = {segment.name: segment for segment in topology.segments}
-        self.vlans = [segment.vlan for segment in topology.segments if segment.vlan is not None]
+        self.vlans = [
+            segment.vlan
+            for segment in topology.segments
+            if segment.vlan is not None and segment.overlay is None
+        ]
+        self.members = _members(topology)
         self.trunk_mtu = max((segment.mtu for segment in topology.segments), default=1500)
 
     def bridge(self, netns: str, name: str, role: Role, *, label: str) -> Link:
@@ -96,10 +106,19 @@ class Context:
         return ":".join(f"{byte:02x}" for byte in b"\x02" + digest)
 
 
-def node(name: str, role: Role) -> Iterator[Object]:
-    """A namespace, and the settings that each of its role has."""
+def _members(topology: Topology) -> dict[str, dict[str, str]]:
+    """By segment: the hypervisors that have ports in it, and on which vSwitch (the first)."""
+    members: dict[str, dict[str, str]] = {segment.name: {} for segment in topology.segments}
+    for vm in topology.vms:
+        for nic in vm.nics:
+            members[nic.segment].setdefault(vm.hypervisor, nic.vswitch)
+    return members
+
+
+def node(name: str, role: Role, settings: Mapping[str, str] = _NONE) -> Iterator[Object]:
+    """A namespace, and the settings that each of its role has, or this one otherwise."""
     yield Namespace(name=name, role=role)
-    for key, value in _SYSCTLS[role].items():
+    for key, value in (_SYSCTLS[role] | dict(settings)).items():
         yield Sysctl(netns=name, key=key, value=value)
 
 
@@ -135,6 +154,20 @@ def addresses_on(link: Link, interfaces: Iterable[Interface]) -> Iterator[Addres
     """The addresses of a link."""
     for interface in interfaces:
         yield Address(netns=link.netns, link=link.name, interface=interface)
+
+
+def default_routes(
+    context: Context, netns: str, nics: Iterable[Vnic | HypervisorNic]
+) -> Iterator[Route]:
+    """A default route per family, through the first interface whose network has a gateway."""
+    seen: set[int] = set()
+    for nic in nics:
+        for gateway in context.segments[nic.segment].gateways:
+            held = {address.version for address in nic.addresses}
+            if gateway.version in held - seen:
+                seen.add(gateway.version)
+                everywhere = DEFAULT_ROUTE[gateway.version]
+                yield Route(netns=netns, destination=everywhere, via=gateway, link=nic.name)
 
 
 def has_ipv6(addresses: Iterable[Interface]) -> bool:

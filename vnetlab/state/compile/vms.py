@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from vnetlab.state.compile.parts import (
-    DEFAULT_ROUTE,
     Context,
     addresses_on,
     bridge_vlan,
+    default_routes,
     has_ipv6,
     node,
     veth,
@@ -17,7 +17,6 @@ from vnetlab.state.compile.parts import (
 from vnetlab.state.objects import (
     Object,
     Role,
-    Route,
 )
 from vnetlab.topology.topology import (
     Vm,
@@ -30,7 +29,7 @@ def compile_vm(context: Context, vm: Vm) -> Iterator[Object]:
     yield from node(vm.name, Role.VM)
     for vnic in vm.nics:
         yield from _vnic(context, vm, vnic)
-    yield from _default_routes(context, vm)
+    yield from default_routes(context, vm.name, vm.nics)
 
 
 def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
@@ -51,15 +50,3 @@ def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
     yield from addresses_on(guest, vnic.addresses)
     if segment.vlan is not None:
         yield bridge_vlan(port, segment.vlan, access=True)
-
-
-def _default_routes(context: Context, vm: Vm) -> Iterator[Route]:
-    """A default route per family, through the first vNIC whose network has a gateway."""
-    seen: set[int] = set()
-    for vnic in vm.nics:
-        for gateway in context.segments[vnic.segment].gateways:
-            held = {address.version for address in vnic.addresses}
-            if gateway.version in held - seen:
-                seen.add(gateway.version)
-                everywhere = DEFAULT_ROUTE[gateway.version]
-                yield Route(netns=vm.name, destination=everywhere, via=gateway, link=vnic.name)
