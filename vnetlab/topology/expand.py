@@ -30,8 +30,9 @@ def apply_defaults(part: PartT, defaults: Part | None) -> PartT:
     sections = items_of(File)
     given = {
         key: default
-        for key in items_of(type(part))
-        if (isinstance(part, File) or key not in sections)
+        for key, kind in items_of(type(part)).items()
+        if kind.takes_defaults
+        and (isinstance(part, File) or key not in sections)
         and (default := getattr(defaults, key, None))
     }
     updates: dict[str, Any] = {}

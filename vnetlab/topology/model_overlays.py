@@ -1,6 +1,6 @@
 """Overlay networks and hypervisors' own interfaces as a user writes them (pure)."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -35,6 +35,7 @@ class HypervisorNic(Part):
     """An interface of a hypervisor itself: vmk0, vmk1... Short form: its `network`."""
 
     model_config = ConfigDict(title="hypervisor NIC")
+    takes_defaults: ClassVar[bool] = False
 
     network: Text | None = Field(default=None, description="Network. Default: the only one.")
     ipv4: Address4 | None = Field(default=None, description="IPv4 address. Default: assigned.")

@@ -11,4 +11,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     takes_defaults: ClassVar[bool] = True
-    """Whether `defaults` may say what all of this kind have: not of a rule, which is a sentence."""
+    """Whether `defaults` may say what all of this kind have.
+
+    Not of a rule, which is a sentence, nor of a hypervisor's NIC, whose key is that of VMs' too.
+    """
