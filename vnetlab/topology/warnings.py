@@ -53,14 +53,19 @@ def attachments_of(file: File) -> Iterator[Attachment]:
     for name, vm in file.vms.items():
         for nic in vm.nics or ():
             yield Attachment(str(nic.network), name, f"{vm.on}.{nic.vswitch}")
+    for name, hypervisor in file.hypervisors.items():
+        for own in hypervisor.nics or ():
+            yield Attachment(str(own.network), name, f"{name}.{own.vswitch}")
     for name, router in file.routers.items():
         for network in router.networks or ():
             yield Attachment(network, name, str(router.to))
 
 
 def _warn_of_parts(name: str, here: Sequence[Attachment], file: File, findings: Findings) -> None:
-    """Warn where the switches do not bring the network's nodes together."""
+    """Warn where the switches do not bring the network's nodes together, as VTEPs always do."""
     vlan = file.networks[name].vlan
+    if file.networks[name].vxlan is not None:
+        return
     joined: dict[str, str] = {}
     refusing: list[tuple[Path, tuple[str, str]]] = []
     for path, ends, carried in uplinks(file):
@@ -118,7 +123,8 @@ def _warn_unreachable(
 
 def _warn_of_uplinks(file: File, findings: Findings) -> None:
     """Warn of pNICs that carry what is not there, or less than networks need."""
-    vlans = {network.vlan: name for name, network in file.networks.items()}
+    lower = {name: it for name, it in file.networks.items() if it.vxlan is None}
+    vlans = {network.vlan: name for name, network in lower.items()}
     for hypervisor_name, hypervisor in file.hypervisors.items():
         for name, pnic in (hypervisor.pnics or {}).items():
             path: Path = ("hypervisors", hypervisor_name, "pnics", name)
@@ -128,7 +134,7 @@ def _warn_of_uplinks(file: File, findings: Findings) -> None:
                     findings.warn((*path, "vlans", index), text)
             carried = {
                 network_name: network.mtu
-                for network_name, network in file.networks.items()
+                for network_name, network in lower.items()
                 if pnic.vlans is None or network.vlan in pnic.vlans
             }
             widest = max(carried, key=lambda it: carried[it], default="")
