@@ -11,6 +11,9 @@ It has the rules that a plan's order depends on:
 - The last IPv4 address of a link takes its IPv4 routes along (net/ipv4/fib_frontend.c). A link
   that goes down loses its routes; one that is down or small its IPv6 (net/ipv6/addrconf.c).
 - A link that comes into a VRF or leaves one goes down and up (drivers/net/vrf.c, cycle_netdev).
+- A link becomes a bond's slave by a step of its own, while it is down, and is then up. One that a
+  bond lets go is down and has its own MAC again (drivers/net/bonding/bond_main.c). A port that
+  leaves its bridge loses its settings.
 - A route needs a link that is up, and a gateway that one of the link's addresses reaches.
 - A port has one PVID at most. A qdisc takes those below it and its filters along.
 - A filter needs a clsact qdisc; one that sends frames to a link that goes stays, and sends them
@@ -41,14 +44,16 @@ from vnetlab.state.objects import (
     everything,
 )
 from vnetlab.state.overlays import FdbEntry
-from vnetlab.state.plan import CONFIGURING, Plan
+from vnetlab.state.plan import CONFIGURING, Phase, Plan
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.shaping import ROOT
+from vnetlab.state.switching import BridgePort
 
 INGRESS = 0xFFFF_FFF1  # TC_H_INGRESS
 _MAJOR = 0xFFFF_0000
 _LEAST_IPV6_MTU = 1280
-_MASTERS = (Kind.BRIDGE, Kind.VRF)
+_MASTERS = (Kind.BRIDGE, Kind.VRF, Kind.BOND)
+_ITS_OWN_MAC = "02:00:00:00:00:97"
 
 OnLinkT = TypeVar("OnLinkT", Address, BridgeVlan, FdbEntry, Filter, Qdisc, Route)
 
@@ -80,6 +85,12 @@ class ModelKernel:
             for change in changes:
                 if change.new is None:
                     self.remove(change.subject)
+                elif phase is Phase.BOND_SLAVES and isinstance(change.subject, Link):
+                    self.join(change.subject)
+                elif phase in (Phase.PORT_STATES, Phase.BRIDGE_PORTS) and isinstance(
+                    change.subject, Link
+                ):
+                    self.set_port(change.subject)
                 elif phase in CONFIGURING and isinstance(change.subject, Link):
                     self.configure(change.subject)
                 else:
@@ -129,7 +140,11 @@ class ModelKernel:
                 self._require_room(item)
                 if item.parent is not None:
                     require(item.mtu <= self._link(item.netns, item.parent).mtu, f"MTU: {item}")
-                item = replace(item, up=False, role=None, label="", master=None, link_local=True)
+                item = replace(
+                    replace(item, up=False, role=None, label="", master=None, link_local=True),
+                    in_bond=False,
+                    port=BridgePort(),
+                )
             case BridgeVlan():
                 self._take_pvid(item)
             case Address():
@@ -162,6 +177,7 @@ class ModelKernel:
         if link.parent is not None:
             parent = self._link(link.netns, link.parent)
             require(link.mtu <= parent.mtu and link.up <= parent.up, f"parent: {link}")
+        link = self._as_slave(link, old)
         self._objects[key_of(link)] = link
         if link.master != old.master:
             self._drop(*self._on(link, BridgeVlan))
@@ -177,6 +193,30 @@ class ModelKernel:
         for sub in self._links(link.netns):
             if sub.parent == link.name:
                 self.configure(replace(sub, mtu=min(sub.mtu, link.mtu), up=sub.up and link.up))
+
+    def join(self, link: Link) -> None:
+        """Take a link from its master, and make it a bond's slave where it is to be that."""
+        old = self._link(link.netns, link.name)
+        self.configure(replace(old, master=None, in_bond=False, port=BridgePort(), up=False))
+        if link.in_bond:
+            require(self._link(link.netns, str(link.master)).kind is Kind.BOND, f"no bond: {link}")
+            freed = self._link(link.netns, link.name)
+            slave = replace(freed, master=link.master, in_bond=True, up=True)
+            self._objects[key_of(slave)] = slave
+
+    def set_port(self, link: Link) -> None:
+        """Give an existing bridge port the settings of `link`, its state as well."""
+        old = self._link(link.netns, link.name)
+        require(self._kind_of_master(old) is Kind.BRIDGE, f"no port: {link}")
+        self._objects[key_of(old)] = replace(old, port=link.port)
+
+    def _as_slave(self, link: Link, old: Link) -> Link:
+        """What `link` becomes in the place that it has or comes to."""
+        if link.master == old.master:
+            return replace(link, port=old.port)
+        require(not link.in_bond or old.in_bond, f"a link that is up, or not told to join: {link}")
+        link = replace(link, port=BridgePort(), in_bond=False)
+        return replace(link, mac=_ITS_OWN_MAC, up=False) if old.in_bond else link
 
     def _take_pvid(self, vlan: BridgeVlan) -> None:
         port = self._link(vlan.netns, vlan.link)

@@ -19,6 +19,7 @@ from vnetlab.kernel import (
     overlay_messages,
     qdisc_messages,
     routing_messages,
+    switching_messages,
     sysctls,
 )
 from vnetlab.kernel.netlink import Request
@@ -40,9 +41,11 @@ from vnetlab.state.objects import (
     Sysctl,
 )
 from vnetlab.state.overlays import FdbEntry
-from vnetlab.state.plan import CONFIGURING, Phase, Plan
+from vnetlab.state.plan import CONFIGURING, Phase, Plan, port_before
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.show import describe
+
+_SETTING = CONFIGURING | {Phase.BOND_SLAVES, Phase.PORT_STATES, Phase.BRIDGE_PORTS}
 
 _LAST_TAKEN = 99
 """Left free below our ifindexes: the links that the kernel puts into a new namespace by itself."""
@@ -80,6 +83,8 @@ class _Applying:
             self._write_sysctls(subjects)
         elif phase is Phase.BRIDGES:
             self._send(phase, self._bridges(subjects))
+        elif phase is Phase.BOND_SLAVES:
+            self._send(phase, self._bond_slaves(subjects))
         elif phase is Phase.VETHS:
             self._send(phase, self._veths(subjects))
         elif phase is Phase.NFTABLES:
@@ -134,6 +139,12 @@ class _Applying:
             yield item, messages.create_bridge(item, index)
             yield item, messages.claim_bridge_mtu(item, index)
 
+    def _bond_slaves(self, subjects: Iterable[Object]) -> Iterator[tuple[Link, Any]]:
+        for item in subjects:
+            assert isinstance(item, Link)
+            for message in switching_messages.move_slave(item, self._indexes):
+                yield item, message
+
     def _veths(self, subjects: Iterable[Object]) -> Iterator[tuple[Link, Any]]:
         ends = {item.id: item for item in subjects if isinstance(item, Link)}
         for end in ends.values():
@@ -159,6 +170,13 @@ class _Applying:
                 return overlay_messages.create_vxlan(item, self._new_index(item))
             case Link() if phase is Phase.VRFS:
                 return overlay_messages.create_vrf(item, self._new_index(item))
+            case Link() if phase is Phase.BONDS:
+                return switching_messages.create_bond(item, self._new_index(item))
+            case Link() if phase is Phase.PORT_STATES:
+                return switching_messages.set_port_state(item, self._indexes)
+            case Link() if phase is Phase.BRIDGE_PORTS:
+                old = change.old if isinstance(change.old, Link) else None
+                return switching_messages.set_port(item, port_before(old, item), self._indexes)
             case Link() if phase is Phase.SUB_INTERFACES:
                 parent = LinkId(netns=item.netns, name=item.parent or "")
                 index = self._new_index(item)
@@ -200,4 +218,4 @@ class _Applying:
 def _verb(phase: Phase) -> str:
     if phase < Phase.NAMESPACES:
         return "remove"
-    return "set" if phase in CONFIGURING else "make"
+    return "set" if phase in _SETTING else "make"

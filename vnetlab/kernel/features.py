@@ -14,7 +14,14 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from vnetlab.errors import KernelRefusedError
-from vnetlab.kernel import filter_messages, messages, namespaces, overlay_messages, qdisc_messages
+from vnetlab.kernel import (
+    filter_messages,
+    messages,
+    namespaces,
+    overlay_messages,
+    qdisc_messages,
+    switching_messages,
+)
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.nft_features import NFT_CHECKS
 from vnetlab.kernel.sysctls import known
@@ -24,6 +31,7 @@ from vnetlab.state.hooks import BROADCAST, clsact, limit_to, mirror_to, on_ingre
 from vnetlab.state.objects import Kind, Link
 from vnetlab.state.overlays import Vxlan
 from vnetlab.state.shaping import shape
+from vnetlab.state.switching import Bond, BondMode
 from vnetlab.topology.cables import Shaping
 
 _SCRATCH = "scratch"
@@ -107,6 +115,11 @@ def _vrf(channel: Channel) -> bool:
     return _make(channel, overlay_messages.create_vrf(_link("vrf", Kind.VRF, table=1000), 110))
 
 
+def _bond(channel: Channel) -> bool:
+    link = _link("bond", Kind.BOND, bond=Bond(mode=BondMode.LACP, fast_lacp=True))
+    return _make(channel, switching_messages.create_bond(link, 120))
+
+
 def _qdisc(number: int, shaping: Shaping) -> Callable[[Channel], bool]:
     def check(channel: Channel) -> bool:
         link = _link(f"shaped{number}", Kind.BRIDGE)
@@ -153,6 +166,7 @@ _CHECKS: dict[Feature, Callable[[Channel], bool]] = {
     Feature.VLAN_8021Q: _sub_interface,
     Feature.VXLAN: _vxlan,
     Feature.VRF: _vrf,
+    Feature.BOND: _bond,
     Feature.TBF: _qdisc(107, Shaping(rate_bit_s=1_000_000)),
     Feature.NETEM: _qdisc(108, Shaping(delay_ns=1_000_000)),
     Feature.CLSACT: _hook(109),

@@ -20,6 +20,7 @@ from pyroute2.netlink.rtnl import (
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
+from vnetlab.kernel.switching_attributes import bridge_attributes
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -28,6 +29,7 @@ from vnetlab.state.objects import (
     LinkId,
     Role,
 )
+from vnetlab.state.switching import BridgeSettings
 
 NEW = NLM_F_CREATE | NLM_F_EXCL
 FAMILIES = {4: AF_INET, 6: AF_INET6}
@@ -45,16 +47,22 @@ Indexes = Mapping[LinkId, int]
 
 def new_link(link: Link, index: int, kind: str, data: Any, *attrs: tuple[str, Any]) -> Any:
     """A link of the given kind, with what belongs to it (IFLA_INFO_DATA), down."""
-    message = _link_message(RTM_NEWLINK, index)
+    message = change_link(index)
     message["header"]["flags"] = NEW
     info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", data)]}
     message["attrs"] = [*_creation(link), *attrs, ("IFLA_LINKINFO", info)]
     return message
 
 
+def change_link(index: int) -> Any:
+    """A change of the link with that index, of nothing yet."""
+    return _link_message(RTM_NEWLINK, index)
+
+
 def create_bridge(link: Link, index: int) -> Any:
     """A bridge without a VLAN of its own making, down."""
-    data = [("IFLA_BR_STP_STATE", 0), ("IFLA_BR_MCAST_SNOOPING", 0)]
+    said = ("IFLA_BR_MCAST_SNOOPING", int(link.bridge.multicast_snooping))
+    data = [said, *bridge_attributes(link.bridge, BridgeSettings())]
     if link.vlan_filtering:
         data += _vlan_filtering(on=True)
     return new_link(link, index, "bridge", {"attrs": data})
@@ -66,7 +74,7 @@ def claim_bridge_mtu(link: Link, index: int) -> Any:
     Otherwise it would be that of the smallest port, whenever one comes or changes
     (net/bridge/br_if.c, br_mtu_auto_adjust).
     """
-    message = _link_message(RTM_NEWLINK, index)
+    message = change_link(index)
     message["attrs"] = [("IFLA_MTU", link.mtu ^ 1)]
     return message
 
@@ -89,7 +97,7 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
 
     VLAN filtering is spoken of only where it changes: a kernel without it refuses even the word.
     """
-    message = _link_message(RTM_NEWLINK, indexes[link.id])
+    message = change_link(indexes[link.id])
     message["flags"] = IFF_UP if link.up else 0
     message["change"] = IFF_UP
     master = indexes[LinkId(netns=link.netns, name=link.master)] if link.master else 0
@@ -104,16 +112,16 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
         message["attrs"].append(("IFLA_AF_SPEC", {"attrs": [ipv6]}))
     if link.kind is not Kind.VRF:  # which has one from when it was made, and never another
         message["attrs"].insert(0, ("IFLA_ADDRESS", link.mac))
-    if old is not None and link.vlan_filtering != old.vlan_filtering:
-        data = {"attrs": _vlan_filtering(on=link.vlan_filtering)}
-        info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", data)]}
+    bridge = _bridge_changes(link, old) if old is not None else []
+    if bridge:
+        info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": bridge})]}
         message["attrs"].append(("IFLA_LINKINFO", info))
     return message
 
 
 def configure_loopback(role: Role | None, *, up: bool) -> Any:
     """The loopback of a namespace; its alias keeps what the namespace is."""
-    message = _link_message(RTM_NEWLINK, 1)
+    message = change_link(1)
     message["flags"] = IFF_UP if up else 0
     message["change"] = IFF_UP
     message["attrs"] = [("IFLA_IFALIAS", alias(role, ""))]
@@ -166,6 +174,13 @@ def parse_alias(text: str | None) -> tuple[Role | None, str]:
         return Role(word), label
     except ValueError:
         return None, text or ""
+
+
+def _bridge_changes(link: Link, old: Link) -> list[tuple[str, Any]]:
+    changes = bridge_attributes(link.bridge, old.bridge)
+    if link.vlan_filtering != old.vlan_filtering:
+        changes += _vlan_filtering(on=link.vlan_filtering)
+    return changes
 
 
 def _vlan_filtering(*, on: bool) -> list[tuple[str, int]]:

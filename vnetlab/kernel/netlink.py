@@ -102,8 +102,12 @@ class Channel:
 
     def dump(self, message: Any) -> list[Any]:
         """Return all objects that the kernel lists for `message`, asked again if they changed."""
+        return [parsed for parsed, _ in self.dump_both(message)]
+
+    def dump_both(self, message: Any) -> list[tuple[Any, bytes]]:
+        """Return what `dump` does, each object with the message as it came."""
         marshal = MarshalRtnl()
-        return [parsed for raw in self.dump_raw(message) for parsed in marshal.parse(raw)]
+        return [(parsed, raw) for raw in self.dump_raw(message) for parsed in marshal.parse(raw)]
 
     def dump_raw(self, message: Any) -> list[bytes]:
         """Return what `dump` does as it came, each message with its header."""

@@ -30,6 +30,8 @@ from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
+from vnetlab.kernel.switching_attributes import read_bond, read_bridge
+from vnetlab.kernel.switching_observe import add_slave_settings, bond_activity
 from vnetlab.state.filters import HOOKS, Filter
 from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import (
@@ -44,6 +46,7 @@ from vnetlab.state.objects import (
     Sysctl,
     collect,
 )
+from vnetlab.state.switching import BridgeSettings
 
 _RTEXT_FILTER_BRVLAN = 2
 _LOOPBACK = 1
@@ -91,11 +94,13 @@ class _Reading:
         self._lower: dict[LinkId, int] = {}  # IFLA_LINK: a veth's peer, a sub-interface's parent
 
     def read(self, netns: str, channel: Channel) -> None:
-        messages = channel.dump(_get_links())
+        replies = channel.dump_both(_get_links())
+        messages = [message for message, _ in replies]
         names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
+        slaves: list[tuple[Link, Any, bytes]] = []
         filtering = forwarding = False
         macs = {message.get_attr("IFLA_ADDRESS") for message in messages}
-        for message in messages:
+        for message, raw in replies:
             if message["index"] == _LOOPBACK:
                 self.objects.append(_namespace(netns, message))
                 continue
@@ -104,9 +109,11 @@ class _Reading:
                 continue
             filtering |= link.vlan_filtering
             forwarding |= link.kind in (Kind.BRIDGE, Kind.VXLAN)
-            self._links.append(link)
+            slaves.append((link, message, raw))
             self.indexes[link.id] = message["index"]
             self._lower[link.id] = message.get_attr("IFLA_LINK") or 0
+        stp = {link.name for link, *_ in slaves if link.bridge.stp}
+        self._links += (add_slave_settings(*slave, stp=stp) for slave in slaves)
         if filtering:
             self.objects += _bridge_vlans(netns, channel, names)
         if forwarding:
@@ -160,7 +167,7 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
     kind = _KINDS.get(info.get_attr("IFLA_INFO_KIND")) if info else None
     data = info.get_attr("IFLA_INFO_DATA") if info and kind is not Kind.VETH else None
     mode = message.get_nested("IFLA_AF_SPEC", "AF_INET6", "IFLA_INET6_ADDR_GEN_MODE")
-    return Link(
+    link = Link(
         netns=netns,
         name=message.get_attr("IFLA_IFNAME"),
         kind=kind,
@@ -178,7 +185,10 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
         else False,
         vxlan=read_vxlan(data) if data and kind is Kind.VXLAN else None,
         table=data.get_attr("IFLA_VRF_TABLE") if data and kind is Kind.VRF else None,
+        bond=read_bond(data) if data and kind is Kind.BOND else None,
+        bridge=read_bridge(data) if data and kind is Kind.BRIDGE else BridgeSettings(),
     )
+    return replace(link, activity=bond_activity(link, data)) if link.bond else link
 
 
 def _bridge_vlans(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[BridgeVlan]:

@@ -28,6 +28,7 @@ from vnetlab.state.objects import (
     everything,
 )
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.switching import BridgePort
 
 _Objects = Mapping[Key, Object]
 
@@ -103,7 +104,7 @@ def _nature(item: Object) -> Hashable:
     """What the kernel cannot change of an existing link, qdisc, filter, table or chain."""
     match item:
         case Link():
-            return (item.kind, item.peer, item.parent, item.vlan, item.vxlan, item.table)
+            return (item.kind, item.peer, item.parent, item.vlan, item.vxlan, item.table, item.bond)
         case Qdisc():
             return (item.kind, item.handle)
         case NftTable():
@@ -161,4 +162,7 @@ def _released(item: Object, gone: frozenset[Key]) -> Object:
     if not isinstance(item, Link) or item.master is None:
         return item
     master = LinkId(netns=item.netns, name=item.master)
-    return replace(item, master=None) if (Link, master) in gone else item
+    if (Link, master) not in gone:
+        return item
+    up = item.up and not item.in_bond  # a bond takes down what it lets go
+    return replace(item, master=None, up=up, in_bond=False, port=BridgePort())

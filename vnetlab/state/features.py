@@ -23,6 +23,7 @@ class Feature(Enum):
     )
     VLAN_8021Q = ("802.1q", "CONFIG_VLAN_8021Q", "a router's interfaces in networks with a VLAN")
     VXLAN = ("vxlan", "CONFIG_VXLAN", "overlay networks")
+    BOND = ("bond", "CONFIG_BONDING", "teams of pNICs, and LAGs")
     VRF = ("vrf", "CONFIG_NET_VRF", "the VRFs of routers")
     TBF = ("tbf", "CONFIG_NET_SCH_TBF", "the rate of a cable")
     NETEM = ("netem", "CONFIG_NET_SCH_NETEM", "the delay, loss and the like of a cable")
@@ -87,6 +88,8 @@ def _needed_by(item: Object) -> Iterator[Feature]:
             yield Feature.VXLAN
         case Link(kind=Kind.VRF):
             yield Feature.VRF
+        case Link(kind=Kind.BOND):
+            yield Feature.BOND
         case Qdisc(kind="tbf"):
             yield Feature.TBF
         case Qdisc(kind="netem"):

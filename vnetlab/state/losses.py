@@ -2,7 +2,7 @@
 
 How it works: a namespace holds all that is in it; a link its peer, its sub-interfaces, addresses,
 routes, qdiscs, VLANs and forwarding entries; a bridge the VLANs and entries of its ports; a qdisc
-those below it and its filters; a table of nftables its chains and sets. Three things end while the
+those below it and its filters; a table of nftables its chains and sets. Four things end while the
 link that they are on stays: its place in a bridge, with the VLANs and entries it has there
 (net/bridge/br_vlan.c, nbp_vlan_flush); its use of IPv4 when the last such address is removed, with
 its IPv4 routes (net/ipv4/fib_frontend.c, fib_disable_ip); and its routes and IPv6 addresses when it

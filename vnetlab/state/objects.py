@@ -24,6 +24,14 @@ from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.overlays import FdbEntry, Vxlan
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.switching import (
+    PLAIN_BRIDGE,
+    PLAIN_PORT,
+    Activity,
+    Bond,
+    BridgePort,
+    BridgeSettings,
+)
 
 
 class Role(Enum):
@@ -43,6 +51,8 @@ class Role(Enum):
     VRF = "vrf"
     HYPERVISOR_NIC = "hypervisor-nic"
     VTEP = "vtep"
+    TEAM = "team"
+    LAG = "lag"
 
 
 class Kind(Enum):
@@ -53,6 +63,7 @@ class Kind(Enum):
     VLAN = "vlan"
     VXLAN = "vxlan"
     VRF = "vrf"
+    BOND = "bond"
 
 
 class RouteKind(Enum):
@@ -101,12 +112,14 @@ class Link:
     """A network interface.
 
     `role` and `label` (its full name in the topology: `web1.eth0`, `tor1.hv2.eno1`) are its
-    ifalias. `peer` is the other end of a veth; `master` the bridge or VRF in the same namespace;
+    ifalias. `peer` is the other end of a veth; `master` the bridge, VRF or bond in the same
+    namespace (`in_bond` says that it is a bond); `port` what it is set to as a bridge's port;
     `parent` and `vlan` the lower link and VLAN id of an 802.1Q sub-interface; `vlan_filtering`
     is a bridge's. `link_local` says that the kernel makes an IPv6 link-local address
     (IFLA_INET6_ADDR_GEN_MODE is not `none`); `vxlan` is that of a VXLAN link, `table` the routing
-    table of a VRF. `mtu` is in bytes. `kind` is None for one that
-    vnetlab makes no use of.
+    table of a VRF, `bond` and `bridge` what a bond and a bridge are set to. `mtu` is in bytes.
+    `kind` is None for one that vnetlab makes no use of. `activity` is no setting: it takes no part
+    in comparisons.
     """
 
     netns: str
@@ -125,6 +138,11 @@ class Link:
     vlan_filtering: bool = False
     vxlan: Vxlan | None = None
     table: int | None = None
+    bond: Bond | None = None
+    in_bond: bool = False
+    bridge: BridgeSettings = PLAIN_BRIDGE
+    port: BridgePort = PLAIN_PORT
+    activity: Activity = field(default=Activity.PASSING, compare=False)
 
     @property
     def id(self) -> LinkId:
@@ -307,7 +325,7 @@ def collect(objects: Iterable[Object]) -> State:
     for item in objects:
         kinds[type(item)].add(item)
     return State(
-        **{field: frozenset(kinds[kind]) for kind, field in COLLECTIONS.items()}  # type: ignore[arg-type] # each set holds its field's type alone
+        **{name: frozenset(kinds[kind]) for kind, name in COLLECTIONS.items()}  # type: ignore[arg-type] # each set holds its field's type alone
     )
 
 

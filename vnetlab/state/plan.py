@@ -11,8 +11,8 @@ not at all; its rules name links that need not be there, so it comes before any 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 
 from vnetlab.state.diff import Change
@@ -31,6 +31,7 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.switching import BridgePort
 
 
 class Phase(IntEnum):
@@ -53,10 +54,14 @@ class Phase(IntEnum):
     VRFS = auto()
     VETHS = auto()
     VXLANS = auto()
+    BONDS = auto()
+    BOND_SLAVES = auto()
+    PORT_STATES = auto()
     CONFIGURE_LINKS = auto()
     SUB_INTERFACES = auto()
     CONFIGURE_SUB_INTERFACES = auto()
     LINK_SYSCTLS = auto()
+    BRIDGE_PORTS = auto()
     BRIDGE_VLANS = auto()
     FDB_ENTRIES = auto()
     QDISCS = auto()
@@ -68,7 +73,10 @@ class Phase(IntEnum):
 
 
 CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
-"""The phases in which links are set: new ones too, which were made in an earlier phase."""
+"""The phases in which links are set: new ones too, which were made in an earlier phase.
+
+Not so BOND_SLAVES and BRIDGE_PORTS: to be a bond's slave comes before, to be a port set as wished
+after that. A port's state comes before too: nobody may set it once the bridge has STP."""
 
 
 _REMOVAL: dict[type[Object], Phase] = {
@@ -105,6 +113,7 @@ _LINKS: dict[Kind | None, tuple[Phase, Phase]] = {
     Kind.VRF: (Phase.VRFS, Phase.CONFIGURE_LINKS),
     Kind.VXLAN: (Phase.VXLANS, Phase.CONFIGURE_LINKS),
     Kind.VETH: (Phase.VETHS, Phase.CONFIGURE_LINKS),
+    Kind.BOND: (Phase.BONDS, Phase.CONFIGURE_LINKS),
     Kind.VLAN: (Phase.SUB_INTERFACES, Phase.CONFIGURE_SUB_INTERFACES),
 }
 
@@ -118,12 +127,7 @@ class Plan:
     @property
     def changes(self) -> tuple[Change, ...]:
         """Every change once, in the order in which they begin."""
-        return tuple(
-            change
-            for phase, changes in self.phases
-            for change in changes
-            if not (phase in CONFIGURING and change.old is None)
-        )
+        return tuple(dict.fromkeys(change for _, changes in self.phases for change in changes))
 
 
 def order_changes(changes: Iterable[Change]) -> Plan:
@@ -140,11 +144,32 @@ def _phases(change: Change) -> tuple[Phase, ...]:
     if change.new is None:
         return (_REMOVAL[type(subject)],)
     if isinstance(subject, Link):
-        making, configuring = _LINKS[subject.kind]
-        return (making, configuring) if change.old is None else (configuring,)
+        return tuple(_phases_of_link(change.old, subject))
     if isinstance(subject, Sysctl) and subject.link is not None:
         return (Phase.LINK_SYSCTLS,)
     return (_MAKING[type(subject)],)
+
+
+def _phases_of_link(old: Object | None, new: Link) -> Iterator[Phase]:
+    before = old if isinstance(old, Link) else None
+    making, configuring = _LINKS[new.kind]
+    if before is None:
+        yield making
+    moved = before is None or before.master != new.master
+    if moved and (new.in_bond or (before is not None and before.in_bond)):
+        yield Phase.BOND_SLAVES
+    old_port = port_before(before, new)
+    if new.port.state is not old_port.state:
+        yield Phase.PORT_STATES
+    yield configuring
+    if replace(new.port, state=old_port.state) != old_port:
+        yield Phase.BRIDGE_PORTS
+
+
+def port_before(old: Link | None, new: Link) -> BridgePort:
+    """What a link is set to as the port of a bridge, once it is in the one that `new` says."""
+    stays = old is not None and old.master == new.master
+    return old.port if old is not None and stays else BridgePort()
 
 
 def _place(change: Change) -> tuple[bool, bool, str, str]:

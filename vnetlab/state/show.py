@@ -24,6 +24,7 @@ from vnetlab.state.objects import (
 from vnetlab.state.overlays import ANY_MAC, FdbEntry
 from vnetlab.state.qdisc_words import qdisc_settings
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.switching_words import bond_words, bridge_words, port_words
 
 ROLE_WORDS: dict[Role, str] = {
     Role.VM: "VM",
@@ -40,6 +41,8 @@ ROLE_WORDS: dict[Role, str] = {
     Role.VRF: "VRF",
     Role.HYPERVISOR_NIC: "hypervisor NIC",
     Role.VTEP: "VTEP",
+    Role.TEAM: "team",
+    Role.LAG: "LAG",
 }
 _SAID_ALREADY = (
     "label",
@@ -173,8 +176,12 @@ def _link_settings(link: Link) -> dict[str, str]:
     found = {"state": _up(up=link.up), "MTU": str(link.mtu), "MAC": link.mac}
     if link.kind is Kind.BRIDGE:
         found["VLAN filtering"] = _yes(link.vlan_filtering)
+        found |= bridge_words(link.bridge)
     if link.master is not None:
-        found["VRF" if link.role in _IN_VRFS else "bridge"] = link.master
+        found[_master_word(link)] = link.master
+        found |= port_words(link.port)
+    if link.bond is not None:
+        found |= bond_words(link.bond)
     if link.peer is not None:
         found["peer"] = str(link.peer)
     if link.vlan is not None:
@@ -189,6 +196,12 @@ def _link_settings(link: Link) -> dict[str, str]:
     found["IPv6 link-local"] = _yes(link.link_local)
     found["label"] = f"{_role(link.role, 'none')} {link.label}"
     return found
+
+
+def _master_word(link: Link) -> str:
+    if link.in_bond:
+        return "bond"
+    return "VRF" if link.role in _IN_VRFS else "bridge"
 
 
 def _chain_settings(chain: NftChain) -> dict[str, str]:

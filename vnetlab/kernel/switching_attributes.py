@@ -1,0 +1,196 @@
+"""What bridges, ports and bonds are set to as attributes of netlink messages, and back (pure).
+
+Layouts: include/uapi/linux/if_link.h. What a port is set to is read without pyroute2: each has
+forty attributes, and a large bridge a thousand ports.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import fields
+from typing import Any
+
+from vnetlab.kernel.attributes import attributes
+from vnetlab.state.objects import Kind
+from vnetlab.state.switching import (
+    Activity,
+    Bond,
+    BondMode,
+    BridgePort,
+    BridgeSettings,
+    PortState,
+)
+
+Attributes = list[tuple[str, Any]]
+
+_BRIDGE = {
+    "stp": "IFLA_BR_STP_STATE",
+    "priority": "IFLA_BR_PRIORITY",
+    "hello_time_cs": "IFLA_BR_HELLO_TIME",
+    "max_age_cs": "IFLA_BR_MAX_AGE",
+    "forward_delay_cs": "IFLA_BR_FORWARD_DELAY",
+    "ageing_time_cs": "IFLA_BR_AGEING_TIME",
+    "group_forward_mask": "IFLA_BR_GROUP_FWD_MASK",
+    "multicast_snooping": "IFLA_BR_MCAST_SNOOPING",
+}
+_PORT = {
+    "priority": ("IFLA_BRPORT_PRIORITY", 2),
+    "cost": ("IFLA_BRPORT_COST", 3),
+    "hairpin": ("IFLA_BRPORT_MODE", 4),
+    "bpdu_guard": ("IFLA_BRPORT_GUARD", 5),
+    "root_block": ("IFLA_BRPORT_PROTECT", 6),
+    "fast_leave": ("IFLA_BRPORT_FAST_LEAVE", 7),
+    "learning": ("IFLA_BRPORT_LEARNING", 8),
+    "unicast_flood": ("IFLA_BRPORT_UNICAST_FLOOD", 9),
+    "proxy_arp": ("IFLA_BRPORT_PROXYARP", 10),
+    "proxy_arp_wifi": ("IFLA_BRPORT_PROXYARP_WIFI", 12),
+    "multicast_flood": ("IFLA_BRPORT_MCAST_FLOOD", 27),
+    "multicast_to_unicast": ("IFLA_BRPORT_MCAST_TO_UCAST", 28),
+    "vlan_tunnel": ("IFLA_BRPORT_VLAN_TUNNEL", 29),
+    "broadcast_flood": ("IFLA_BRPORT_BCAST_FLOOD", 30),
+    "group_forward_mask": ("IFLA_BRPORT_GROUP_FWD_MASK", 31),
+    "neighbour_suppression": ("IFLA_BRPORT_NEIGH_SUPPRESS", 32),
+    "isolated": ("IFLA_BRPORT_ISOLATED", 33),
+    "locked": ("IFLA_BRPORT_LOCKED", 39),
+}
+_BOND = {
+    "mode": "IFLA_BOND_MODE",
+    "miimon_ms": "IFLA_BOND_MIIMON",
+    "up_delay_ms": "IFLA_BOND_UPDELAY",
+    "down_delay_ms": "IFLA_BOND_DOWNDELAY",
+    "arp_interval_ms": "IFLA_BOND_ARP_INTERVAL",
+    "fast_lacp": "IFLA_BOND_AD_LACP_RATE",
+    "hash_policy": "IFLA_BOND_XMIT_HASH_POLICY",
+    "min_links": "IFLA_BOND_MIN_LINKS",
+    "all_slaves_active": "IFLA_BOND_ALL_SLAVES_ACTIVE",
+    "fail_over_mac": "IFLA_BOND_FAIL_OVER_MAC",
+}
+_ALWAYS_SAID = ("mode", "miimon_ms")
+_STATE, _FORWARD_DELAY_TIMER = 1, 22
+AUTOMATIC_COST = 2
+"""That of 10 Gbit/s, the speed of a veth: net/bridge/br_if.c, port_cost."""
+
+_COST_WITHOUT_SPEED = 100
+
+_LINKINFO, _SLAVE_KIND, _SLAVE_DATA = 18, 4, 5
+_LINK_HEADER_BYTES = 32  # struct nlmsghdr, struct ifinfomsg
+_ON_THE_WAY = (PortState.LISTENING, PortState.LEARNING)
+_BOND_SLAVE_STATE, _BACKUP = 1, 1
+_NO_PARTNER = "00:00:00:00:00:00"
+
+
+def bridge_attributes(settings: BridgeSettings, old: BridgeSettings) -> Attributes:
+    """What is set otherwise than in `old`."""
+    return _differing(settings, old, _BRIDGE)
+
+
+def read_bridge(data: Any) -> BridgeSettings:
+    """The settings of a bridge, from its IFLA_INFO_DATA."""
+    return BridgeSettings(**_read(data, _BRIDGE, BridgeSettings()))
+
+
+def bond_attributes(bond: Bond) -> Attributes:
+    """What a new bond is told: what is not the kernel's default, and what always is said."""
+    plain = Bond(mode=bond.mode)
+    said = [(_BOND[name], _number(getattr(bond, name))) for name in _ALWAYS_SAID]
+    return said + _differing(bond, plain, _BOND)
+
+
+def read_bond(data: Any) -> Bond:
+    """The settings of a bond, from its IFLA_INFO_DATA."""
+    return Bond(**_read(data, _BOND, Bond(mode=BondMode.BALANCE_RR)))
+
+
+def has_partner(data: Any) -> bool:
+    """Whether the other end of a bond, from its IFLA_INFO_DATA, speaks LACP with it."""
+    partner = data.get_nested("IFLA_BOND_AD_INFO", "IFLA_BOND_AD_INFO_PARTNER_MAC")
+    return partner not in (None, _NO_PARTNER)
+
+
+def port_attributes(port: BridgePort, old: BridgePort) -> Attributes:
+    """What is set otherwise than in `old`, but for the state."""
+    names = {name: attribute for name, (attribute, _) in _PORT.items()}
+    found = _differing(port, old, names)
+    return [(name, AUTOMATIC_COST if value is None else value) for name, value in found]
+
+
+def slave_of(link: bytes) -> tuple[str, Mapping[int, bytes]]:
+    """The kind of the master of a link (empty without one), and what the link has as its slave."""
+    info = next(
+        (at for kind, at in attributes(link[_LINK_HEADER_BYTES:]) if kind == _LINKINFO), b""
+    )
+    found = dict(attributes(info))
+    kind = found.get(_SLAVE_KIND, b"").rstrip(b"\0").decode()
+    return kind, dict(attributes(found.get(_SLAVE_DATA, b"")))
+
+
+def read_port(
+    data: Mapping[int, bytes], kind: Kind | None, *, decided_by_kernel: bool
+) -> BridgePort:
+    """The settings of a bridge port, a link of that kind; its state may not be one of them."""
+    values: dict[str, Any] = {}
+    for name, default in _PORT_DEFAULTS.items():
+        packed = data.get(_PORT[name][1])
+        if packed is not None and (number := _unpack(packed)) != default:
+            values[name] = bool(number) if isinstance(default, bool) else number
+    costs: dict[Kind | None, int] = {Kind.VETH: AUTOMATIC_COST, Kind.VXLAN: _COST_WITHOUT_SPEED}
+    if values.get("cost") == costs.get(kind, 0):
+        values["cost"] = None
+    if not (decided_by_kernel or is_on_its_way(data)):
+        values["state"] = PortState(_unpack(data[_STATE]))
+    return BridgePort(**values)
+
+
+def port_activity(data: Mapping[int, bytes], *, stp: bool) -> Activity:
+    """What a bridge port does with frames."""
+    state = PortState(_unpack(data[_STATE]))
+    if is_on_its_way(data) or (stp and state in _ON_THE_WAY):
+        return Activity.SETTLING
+    return Activity.BLOCKED if state is PortState.BLOCKING else Activity.PASSING
+
+
+def is_on_its_way(data: Mapping[int, bytes]) -> bool:
+    """Whether the kernel will soon let a port forward."""
+    waits = _unpack(data.get(_FORWARD_DELAY_TIMER, b"")) > 0
+    return waits and PortState(_unpack(data[_STATE])) in _ON_THE_WAY
+
+
+def slave_activity(data: Mapping[int, bytes]) -> Activity:
+    """Whether a slave of a bond is in use."""
+    backup = _unpack(data.get(_BOND_SLAVE_STATE, b"")) == _BACKUP
+    return Activity.BLOCKED if backup else Activity.PASSING
+
+
+def _differing(new: object, old: object, names: Mapping[str, str]) -> Attributes:
+    pairs = (
+        (attribute, getattr(new, name), getattr(old, name)) for name, attribute in names.items()
+    )
+    return [(attribute, _number(value)) for attribute, value, before in pairs if value != before]
+
+
+def _read(data: Any, names: Mapping[str, str], defaults: object) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, attribute in names.items():
+        value, default = data.get_attr(attribute), getattr(defaults, name)
+        if value is not None:
+            found[name] = type(default)(value)
+    return found
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, PortState | BondMode):
+        return value.value
+    return int(value) if isinstance(value, bool) else value
+
+
+def _unpack(packed: bytes) -> int:
+    return int.from_bytes(packed, sys.byteorder)
+
+
+def _settings_but_state() -> dict[str, Any]:
+    names: Collection[str] = [field.name for field in fields(BridgePort) if field.name != "state"]
+    return {name: getattr(BridgePort(), name) for name in names}
+
+
+_PORT_DEFAULTS = _settings_but_state()

@@ -1,0 +1,44 @@
+"""What a link is to the bridge or bond that it is in, from the kernel's answer (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from vnetlab.kernel.messages import IFF_UP
+from vnetlab.kernel.switching_attributes import (
+    has_partner,
+    port_activity,
+    read_port,
+    slave_activity,
+    slave_of,
+)
+from vnetlab.state.objects import Link
+from vnetlab.state.switching import Activity, BondMode
+
+_IFF_RUNNING = 0x40
+
+
+def add_slave_settings(link: Link, message: Any, raw: bytes, *, stp: Collection[str]) -> Link:
+    """`link` with what it is to its master; `stp` are the bridges with a spanning tree."""
+    if link.master is None:
+        return link
+    kind, data = slave_of(raw)
+    if kind == "bond":
+        return replace(link, in_bond=True, activity=slave_activity(data))
+    if kind != "bridge":
+        return link
+    runs = message["flags"] & (IFF_UP | _IFF_RUNNING) == IFF_UP | _IFF_RUNNING
+    has_stp = link.master in stp
+    return replace(
+        link,
+        port=read_port(data, link.kind, decided_by_kernel=has_stp or not runs),
+        activity=port_activity(data, stp=has_stp) if runs else link.activity,
+    )
+
+
+def bond_activity(link: Link, data: Any) -> Activity:
+    """SETTLING for a bond that has not yet found whom it speaks LACP with."""
+    waits = link.bond is not None and link.bond.mode is BondMode.LACP and link.up
+    return Activity.SETTLING if waits and not has_partner(data) else Activity.PASSING

@@ -1,0 +1,114 @@
+"""What a bridge, a port of one and a bond are set to (pure).
+
+Each is a value of a link. Its defaults are the kernel's own, so that nothing needs to be said of
+a link for which nothing else is wanted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class PortState(Enum):
+    """What a bridge port does with frames; the value is the kernel's BR_STATE_*."""
+
+    DISABLED = 0
+    LISTENING = 1
+    LEARNING = 2
+    FORWARDING = 3
+    BLOCKING = 4
+
+
+class BondMode(Enum):
+    """How a bond shares out frames to its slaves; the value is the kernel's BOND_MODE_*."""
+
+    BALANCE_RR = 0
+    ACTIVE_BACKUP = 1
+    BALANCE_XOR = 2
+    BROADCAST = 3
+    LACP = 4
+    BALANCE_TLB = 5
+    BALANCE_ALB = 6
+
+
+class Activity(Enum):
+    """What a port of a bridge or slave of a bond does at the moment: no setting, and never drift.
+
+    BLOCKED: the spanning tree does not need it, or it is a backup; SETTLING: that is not yet known.
+    """
+
+    PASSING = "passing"
+    BLOCKED = "blocked"
+    SETTLING = "settling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeSettings:
+    """What a bridge is set to besides VLAN filtering: ip-link(8), `type bridge`.
+
+    Times are in centiseconds, as the kernel has them (USER_HZ).
+    """
+
+    stp: bool = False
+    priority: int = 32768
+    hello_time_cs: int = 200
+    max_age_cs: int = 2000
+    forward_delay_cs: int = 1500
+    ageing_time_cs: int = 30000
+    group_forward_mask: int = 0
+    multicast_snooping: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgePort:
+    """What a bridge port is set to: bridge(8), `bridge link`.
+
+    `state` is FORWARDING wherever the kernel decides on it: with STP, and on a link that is down.
+    `cost` is None for the one that the kernel gives a veth or VXLAN link. Others, whose speed comes
+    and goes, are told theirs.
+    """
+
+    state: PortState = PortState.FORWARDING
+    cost: int | None = None
+    priority: int = 32
+    learning: bool = True
+    unicast_flood: bool = True
+    multicast_flood: bool = True
+    broadcast_flood: bool = True
+    isolated: bool = False
+    hairpin: bool = False
+    bpdu_guard: bool = False
+    root_block: bool = False
+    fast_leave: bool = False
+    locked: bool = False
+    neighbour_suppression: bool = False
+    proxy_arp: bool = False
+    proxy_arp_wifi: bool = False
+    multicast_to_unicast: bool = False
+    vlan_tunnel: bool = False
+    group_forward_mask: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bond:
+    """What a bond is set to: ip-link(8), `type bond`. `hash_policy` is the kernel's number."""
+
+    mode: BondMode
+    miimon_ms: int = 100
+    up_delay_ms: int = 0
+    down_delay_ms: int = 0
+    arp_interval_ms: int = 0
+    fast_lacp: bool = False
+    hash_policy: int = 0
+    min_links: int = 0
+    all_slaves_active: bool = False
+    fail_over_mac: int = 0
+
+
+LAYER_3_AND_4 = 1
+"""A bond's hash policy by addresses and ports: BOND_XMIT_POLICY_LAYER34."""
+
+PLAIN_BRIDGE = BridgeSettings()
+PLAIN_PORT = BridgePort()
+"""What no setting is wanted for: the kernel's own."""

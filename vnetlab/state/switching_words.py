@@ -1,0 +1,61 @@
+"""What bridges, their ports and bonds are set to, in words (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from vnetlab.state.switching import Bond, BondMode, BridgePort, BridgeSettings, PortState
+
+_MODES = {BondMode.LACP: "802.3ad"}
+_WORDS = {
+    "stp": "STP",
+    "bpdu_guard": "BPDU guard",
+    "proxy_arp": "proxy ARP",
+    "proxy_arp_wifi": "proxy ARP for Wi-Fi",
+    "vlan_tunnel": "VLAN tunnel",
+    "fast_lacp": "fast LACP",
+}
+
+
+def bridge_words(settings: BridgeSettings) -> dict[str, str]:
+    """Those settings of a bridge that are not the kernel's defaults."""
+    return _words(settings, BridgeSettings(), prefix="")
+
+
+def port_words(port: BridgePort) -> dict[str, str]:
+    """Those settings of a bridge port that are not the kernel's defaults."""
+    return _words(port, BridgePort(), prefix="port ")
+
+
+def bond_words(bond: Bond) -> dict[str, str]:
+    """The mode of a bond, and those other settings that are not the kernel's or our defaults."""
+    found = _words(bond, Bond(mode=bond.mode), prefix="")
+    return {"mode": _show(bond.mode)} | found
+
+
+def _words(settings: object, defaults: object, *, prefix: str) -> dict[str, str]:
+    found = {}
+    for field in fields(settings):  # type: ignore[arg-type] # one of the three above
+        value = getattr(settings, field.name)
+        if value != getattr(defaults, field.name):
+            name, unit = _name_and_unit(field.name)
+            shown = f"{value / 100:g}s" if unit == "cs" else f"{_show(value)}{unit}"
+            found[prefix + name] = shown
+    return found
+
+
+def _name_and_unit(name: str) -> tuple[str, str]:
+    unit = name.rpartition("_")[2]
+    if unit not in ("cs", "ms"):
+        return _WORDS.get(name, name.replace("_", " ")), ""
+    return name.rpartition("_")[0].replace("_", " "), unit
+
+
+def _show(value: object) -> str:
+    if isinstance(value, BondMode):
+        return _MODES.get(value, value.name.lower().replace("_", "-"))
+    if isinstance(value, PortState):
+        return value.name.lower()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
