@@ -17,8 +17,15 @@ from vnetlab.topology.part import Part
 @cache
 def items_of(part: type[Part]) -> Mapping[str, type[Part]]:
     """The keys of a mapping that hold objects, by name or in a list, and their class."""
-    found = {key: find_part(field.annotation) for key, field in part.model_fields.items()}
+    found = {key: _find_part(field.annotation) for key, field in part.model_fields.items()}
     return {key: inner for key, (inner, several) in found.items() if inner and several}
+
+
+@cache
+def content_of(part: type[Part]) -> Mapping[str, tuple[type[Part] | None, bool]]:
+    """By the keys that a user writes: the part that each holds, and whether it holds several."""
+    fields = part.model_fields.items()
+    return {field.alias or name: _find_part(field.annotation) for name, field in fields}
 
 
 @cache
@@ -36,13 +43,13 @@ def all_items() -> Mapping[str, type[Part]]:
     return {**classes, **sections}
 
 
-def find_part(annotation: object) -> tuple[type[Part] | None, bool]:
+def _find_part(annotation: object) -> tuple[type[Part] | None, bool]:
     """The part that a value of this type is or holds, and whether it holds several."""
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return annotation, False
     several = get_origin(annotation) in (dict, tuple)
     for inner in get_args(annotation):
-        part, more = find_part(inner)
+        part, more = _find_part(inner)
         if part:
             return part, several or more
     return None, False
@@ -52,7 +59,7 @@ def _walk(part: type[Part], seen: set[type[Part]]) -> Iterator[tuple[str, type[P
     """Every key at or below the part that holds objects."""
     seen.add(part)
     for key, field in part.model_fields.items():
-        inner, several = find_part(field.annotation)
+        inner, several = _find_part(field.annotation)
         if inner:
             if several and inner.takes_defaults:
                 yield key, inner

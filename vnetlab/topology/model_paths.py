@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vnetlab.topology.kinds import find_part
+from vnetlab.topology.kinds import content_of
 from vnetlab.topology.model_file import TopologyFile
 
 if TYPE_CHECKING:
@@ -41,13 +41,8 @@ def _walk(path: Path) -> tuple[type[Part] | None, bool]:
         if several:
             several, chosen = False, True
             continue
-        part, several = find_part(_annotation(part, key))
+        part, several = content_of(part).get(str(key), (None, False))
         chosen = False
         if part is None:
             return None, False
     return (None, False) if several else (part, chosen)
-
-
-def _annotation(part: type[Part] | None, key: object) -> object:
-    fields = part.model_fields.items() if part else ()
-    return next((field.annotation for name, field in fields if key == (field.alias or name)), None)
