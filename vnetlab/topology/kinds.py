@@ -29,17 +29,16 @@ def content_of(part: type[Part]) -> Mapping[str, tuple[type[Part] | None, bool]]
 
 
 @cache
-def all_items() -> Mapping[str, type[Part]]:
-    """Every key, wherever it stands, that holds objects, and their class: of several, the fullest.
+def all_items() -> Mapping[str, tuple[type[Part], ...]]:
+    """Every key, wherever it stands, that holds objects which may have defaults, and their classes.
 
     A section of the file goes before a key of that name in an object.
     """
-    classes: dict[str, type[Part]] = {}
+    classes: dict[str, tuple[type[Part], ...]] = {}
     for key, part in _walk(File, set()):
-        known = classes.get(key)
-        if known is None or len(part.model_fields) > len(known.model_fields):
-            classes[key] = part
-    sections = {key: part for key, part in items_of(File).items() if part.takes_defaults}
+        if part not in classes.get(key, ()):
+            classes[key] = (*classes.get(key, ()), part)
+    sections = {key: (part,) for key, part in items_of(File).items() if part.takes_defaults}
     return {**classes, **sections}
 
 

@@ -20,12 +20,21 @@ class _Defaults(Part):
     model_config = ConfigDict(title="defaults")
 
 
+def _class_of(key: str, parts: tuple[type[Part], ...]) -> type[Part]:
+    """The class with the keys of all these: of VMs' vNICs and of bare-metal hosts' NICs."""
+    if len(parts) == 1:
+        return parts[0]
+    titled = type(f"_Any{key}", (Part,), {"model_config": ConfigDict(title=f"any {key}")})
+    doc = f"The keys of {key} of every kind; each has those that it knows."
+    return create_model(f"Any{key.title()}", __base__=(*parts, titled), __doc__=doc)
+
+
 _KINDS: dict[str, Any] = {
     key: (
-        part | None,
+        _class_of(key, parts) | None,
         Field(default=None, description=f"What all `{key}` have, wherever they are."),
     )
-    for key, part in all_items().items()
+    for key, parts in all_items().items()
 }
 Defaults = create_model("Defaults", __base__=_Defaults, __doc__=_Defaults.__doc__, **_KINDS)
 

@@ -92,6 +92,11 @@ vms: {web: {on: hv, count: 6}}            # web1... web6, two on each hypervisor
 groups: {front: [web, gw]}
 routers: {gw: }
 """,
+    "any nics": """\
+defaults: {nics: {network: web}}
+networks: {web: {vlan: 10}, db: {vlan: 20}}
+vms: {a: , b: , c: {nics: [db]}}          # a and b are in web
+""",
     "expectation": """\
 networks: {web: {vlan: 10}, db: {vlan: 20}}
 vms: {web: {count: 3, nics: [web]}, db1: {nics: [db]}}
