@@ -18,7 +18,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _TOLD_TO_READERS = {"$schema", "$defs", "title", "description", "examples", "default"}
 _CHECKED = {
     "$ref", "additionalProperties", "anyOf", "const", "items", "maxLength", "maximum", "minimum",
-    "pattern", "properties", "propertyNames", "type",
+    "pattern", "properties", "propertyNames", "required", "type",
 }  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def _is(value: object, kind: str) -> bool:
 
 
 def _find_in_mapping(value: dict[str, object], schema: Any, whole: Any, path: Path) -> list[Path]:
-    faults: list[Path] = []
+    faults = [(*path, key) for key in schema.get("required", ()) if key not in value]
     for key, item in value.items():
         at = (*path, key)
         if not _fits(key, schema.get("propertyNames", {})):

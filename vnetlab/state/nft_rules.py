@@ -71,12 +71,12 @@ def field(name: str, values: Iterable[bytes], *, negate: bool = False) -> Expres
 
 
 def ports(name: str, ranges: Sequence[tuple[int, int]]) -> Expressions:
-    """A port, `th sport` or `th dport`, is in one of the ranges, which do not touch; or any."""
+    """A port, `th sport` or `th dport`, is in one of the ranges; or any, without ranges."""
     if not ranges:
         return ()
     if all(first == last for first, last in ranges):
         return field(name, (first.to_bytes(2) for first, _ in ranges))
-    return (_load(name), *_within([(a.to_bytes(2), b.to_bytes(2)) for a, b in ranges]))
+    return (_load(name), *_within(_apart(ranges, 2)))
 
 
 def addresses(name: str, prefixes: Sequence[IPv4Network | IPv6Network]) -> Expressions:
@@ -108,9 +108,10 @@ def verdict(word: str) -> Expressions:
     return (_expression("immediate", dreg=_REG_VERDICT, data=word),)
 
 
-def reject(kind: int, code: int) -> Expressions:
+def reject(kind: int, code: int | None = None) -> Expressions:
     """Drop the packet and tell its sender: NFT_REJECT_* and, but for a TCP reset, its code."""
-    return (_expression("reject", type=kind, code=code),)
+    more = {} if code is None else {"code": code}
+    return (_expression("reject", type=kind, **more),)
 
 
 def masquerade() -> Expressions:
@@ -175,20 +176,21 @@ def _prefix(prefix: IPv4Network | IPv6Network) -> Expressions:
     return (_mask(prefix.netmask.packed), compare)
 
 
-def _ranges(prefixes: Iterable[IPv4Network | IPv6Network]) -> list[tuple[bytes, bytes]]:
-    """The prefixes as ranges that neither overlap nor touch: the kernel takes no others."""
-    ranges: list[tuple[int, int]] = []
-    size = 4
-    for first, last, packed in sorted(
-        (int(p.network_address), int(p.broadcast_address), len(p.network_address.packed))
-        for p in prefixes
-    ):
-        size = packed
-        if ranges and first <= ranges[-1][1] + 1:
-            ranges[-1] = (ranges[-1][0], max(last, ranges[-1][1]))
+def _ranges(prefixes: Sequence[IPv4Network | IPv6Network]) -> list[tuple[bytes, bytes]]:
+    size = max(len(prefix.network_address.packed) for prefix in prefixes)
+    ranges = [(int(prefix.network_address), int(prefix.broadcast_address)) for prefix in prefixes]
+    return _apart(ranges, size)
+
+
+def _apart(ranges: Iterable[tuple[int, int]], size: int) -> list[tuple[bytes, bytes]]:
+    """The same numbers in ranges that neither overlap nor touch: the kernel takes no others."""
+    apart: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if apart and first <= apart[-1][1] + 1:
+            apart[-1] = (apart[-1][0], max(last, apart[-1][1]))
         else:
-            ranges.append((first, last))
-    return [(first.to_bytes(size), last.to_bytes(size)) for first, last in ranges]
+            apart.append((first, last))
+    return [(first.to_bytes(size), last.to_bytes(size)) for first, last in apart]
 
 
 def _hex(value: bytes) -> str:

@@ -208,7 +208,7 @@ def _chain_settings(chain: NftChain) -> dict[str, str]:
     found = {"hook": show_hook(chain)} if chain.hook else {}
     if not chain.accepts:
         found["policy"] = "drop"
-    found["rules"] = ", ".join(show_rule(rule) for rule in chain.rules) or "none"
+    found["rules"] = ", ".join(dict.fromkeys(map(show_rule, chain.rules))) or "none"
     return found
 
 

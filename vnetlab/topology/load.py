@@ -14,6 +14,7 @@ from vnetlab.topology.check_cables import check_cables
 from vnetlab.topology.check_expect import check_expectations
 from vnetlab.topology.check_networks import check_networks
 from vnetlab.topology.check_overlays import check_overlays
+from vnetlab.topology.check_policies import check_policies
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_wiring import check_wiring
 from vnetlab.topology.defaults import fill_in
@@ -60,6 +61,7 @@ def load_with_warnings(
     check_cables(file, findings)
     check_networks(file, findings)
     check_overlays(file, findings)
+    check_policies(file, findings)
     findings.raise_if_any()
     addresses = assign_addresses(file, findings)
     findings.raise_if_any()

@@ -16,6 +16,7 @@ from vnetlab.topology.forms import (
     Groups,
     Mac,
     Mtu,
+    Names,
     Prefix4,
     Prefix6,
     Section,
@@ -23,9 +24,11 @@ from vnetlab.topology.forms import (
     Text,
     Vlan,
 )
+from vnetlab.topology.forms_policies import Rest
 from vnetlab.topology.model_cables import Trunk
 from vnetlab.topology.model_expect import Expectations
 from vnetlab.topology.model_overlays import VNI_FORM, HypervisorNic, Vxlan
+from vnetlab.topology.model_policies import Firewall, Nat, Rules, SecurityGroup
 from vnetlab.topology.part import Part
 
 
@@ -137,6 +140,10 @@ class Nic(Part):
         default=None,
         description="vSwitch of the hypervisor that it is connected to. Default: the only one.",
     )
+    security_groups: Names = Field(
+        default=(),
+        description="Security groups, which together say what may pass. Default: everything may.",
+    )
 
 
 class Vm(Counted):
@@ -147,6 +154,9 @@ class Vm(Counted):
     on: Text | None = Field(default=None, description="Hypervisor. Default: the only one.")
     nics: tuple[Annotated[Nic, ShortForm("network")], ...] | None = Field(
         default=None, description="Its vNICs: eth0, eth1... Default: one in the only network."
+    )
+    firewall: Firewall | None = Field(
+        default=None, description="Its own packet filter. Default: none."
     )
 
 
@@ -163,6 +173,13 @@ class Router(Part):
     networks: tuple[Text, ...] | None = Field(
         default=None, description="The networks that it routes between. Default: all of them."
     )
+    acl: Rules = Field(
+        default=(), description="Rules for what it forwards, in their order. Default: none."
+    )
+    acl_default: Rest = Field(
+        default="allow", description="What happens to what no rule decides. Default: allow."
+    )
+    nat: Nat | None = Field(default=None, description="Translation of addresses. Default: none.")
 
 
 class File(Part):
@@ -188,6 +205,9 @@ class File(Part):
     expect: Expectations = Field(
         default=(),
         description="What must be so: which nodes reach which, and which must not. Default: none.",
+    )
+    security_groups: Section[SecurityGroup] = Field(
+        default={}, description="Security groups by name, which vNICs name."
     )
     groups: Groups = Field(
         default={},

@@ -107,6 +107,47 @@ expect:
   - db1 -x- web tcp/22                    # must be blocked
   - {from: db1, to: 10.0.10.1, proto: udp, port: 53, blocked: true}
 """,
+    "security group": """\
+vms:
+  web1: {nics: [{security_groups: web}]}
+  db1: {nics: [{security_groups: [db, admin]}]}
+  client:
+security_groups:
+  web: {ingress: ["tcp/80,443", icmp]}
+  db: {ingress: [tcp/5432 from web1], egress: []}
+  admin: {ingress: [{proto: tcp, ports: [22], from: 10.0.0.0/8}]}
+""",
+    "rule": """\
+networks: {web: {vlan: 10}, db: {vlan: 20}}
+vms: {web1: {nics: [web]}, db1: {nics: [db]}}
+routers:
+  gw:
+    acl:
+      - allow tcp/5432 from web1 to db1
+      - {action: reject, proto: tcp, ports: "1-1023,5432", to: db}
+      - deny any from 10.0.10.128/25
+    acl_default: allow
+""",
+    "firewall": """\
+vms:
+  a: {firewall: {input: [tcp/22 from b, icmp], default: deny}}
+  b: {firewall: {output: [deny udp/53]}}
+""",
+    "NAT": """\
+networks: {home: {vlan: 10}, wan: {vlan: 20}}
+vms: {server: {nics: [home]}, website: {nics: [wan]}}
+routers:
+  gw:
+    nat:
+      masquerade: wan
+      forward: [{network: wan, port: 8080, to: server, to_port: 80}]
+""",
+    "port forward": """\
+networks: {home: {vlan: 10}, wan: {vlan: 20}}
+vms: {server: {nics: [home]}}
+routers:
+  gw: {nat: {forward: [{network: wan, proto: udp, port: 53, to: server}]}}
+""",
     "router": """\
 networks: {web: {vlan: 10}, db: {vlan: 20}, lab: {vlan: 30}}
 routers:

@@ -11,6 +11,7 @@ from vnetlab.topology.defaults import NATIVE_VLAN, vlans_of
 from vnetlab.topology.expectations import format_expectation
 from vnetlab.topology.groups import flatten
 from vnetlab.topology.overlays import Overlay
+from vnetlab.topology.resolve_policies import add_policies
 from vnetlab.topology.topology import (
     Expectation,
     Group,
@@ -41,7 +42,7 @@ def resolve(
     vlans = vlans_of(file.networks.values())
     routed = {name for router in file.routers.values() for name in router.networks or ()}
     groups, answering = flatten(file.groups), frozenset(nodes_with_addresses(file))
-    return Topology(
+    topology = Topology(
         name=str(file.name),
         source=source,
         segments=tuple(
@@ -57,10 +58,12 @@ def resolve(
         routers=tuple(
             _resolve_router(name, router, addresses) for name, router in file.routers.items()
         ),
+        security_groups=(),
         groups=tuple(Group(name=name, nodes=nodes) for name, nodes in groups.items()),
         expectations=tuple(_resolve_expectation(item, groups, answering) for item in file.expect),
         lines=lines,
     )
+    return add_policies(file, topology)
 
 
 def _resolve_expectation(

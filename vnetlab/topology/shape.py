@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from vnetlab.topology.model_file import TopologyFile
 from vnetlab.topology.model_paths import keys_of, part_at
+from vnetlab.topology.rule_text import EXPECTED_RULE
 from vnetlab.topology.wording import InvalidValueError, did_you_mean, got, show
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _EXPECTED_PART = {
     "Nic": "a network's name or a mapping",
     "Pnic": "a physical switch's name or a mapping",
     "Vxlan": "a VNI or a mapping",
+    "Rule": EXPECTED_RULE,
 }
 _ROUNDS = 4
 

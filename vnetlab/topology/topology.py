@@ -7,7 +7,7 @@ equal, byte for byte.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -19,6 +19,7 @@ from ipaddress import (
 
 from vnetlab.topology.cables import Cable
 from vnetlab.topology.overlays import Overlay
+from vnetlab.topology.policies import Firewall, RouterPolicy, SecurityGroup
 
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
@@ -98,7 +99,8 @@ class Hypervisor:
 class Vnic:
     """A virtual NIC of a VM: an access port of a vSwitch, in one segment.
 
-    `name` is its name in the guest (`eth0`). `mac` is lower-case with colons.
+    `name` is its name in the guest (`eth0`). `mac` is lower-case with colons. Of the names in
+    `security_groups` each is there once; without any, everything may pass.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Vnic:
     segment: str
     mac: str
     addresses: tuple[Interface, ...]
+    security_groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,7 @@ class Vm:
     name: str
     hypervisor: str
     nics: tuple[Vnic, ...]
+    firewall: Firewall = field(default_factory=Firewall)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +140,7 @@ class Router:
     switch: str
     mac: str
     interfaces: tuple[RouterInterface, ...]
+    policy: RouterPolicy = field(default_factory=RouterPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,4 +187,5 @@ class Topology:
     routers: tuple[Router, ...]
     groups: tuple[Group, ...]
     expectations: tuple[Expectation, ...]
+    security_groups: tuple[SecurityGroup, ...]
     lines: tuple[tuple[str, str], ...]

@@ -14,6 +14,7 @@ from vnetlab.state.compile.parts import (
     trunk_vlans,
     veth,
 )
+from vnetlab.state.compile.policies import compile_router_policy
 from vnetlab.state.objects import (
     Kind,
     Link,
@@ -22,6 +23,7 @@ from vnetlab.state.objects import (
 )
 from vnetlab.topology.topology import (
     Router,
+    RouterInterface,
 )
 
 ROUTER_LINK = "eth0"
@@ -44,7 +46,7 @@ def compile_router(context: Context, router: Router) -> Iterator[Object]:
             segment = context.segments[interface.segment]
             sub = Link(
                 netns=router.name,
-                name=f"{ROUTER_LINK}.{segment.vlan}",
+                name=_link_of(context, interface),
                 kind=Kind.VLAN,
                 role=Role.ROUTER_INTERFACE,
                 label=f"{router.name}.{segment.name}",
@@ -56,3 +58,14 @@ def compile_router(context: Context, router: Router) -> Iterator[Object]:
             )
             yield sub
             yield from addresses_on(sub, interface.addresses)
+    yield from compile_router_policy(
+        router.name,
+        router.policy,
+        {it.segment: _link_of(context, it) for it in router.interfaces},
+        {it.segment: it.addresses for it in router.interfaces},
+    )
+
+
+def _link_of(context: Context, interface: RouterInterface) -> str:
+    segment = context.segments[interface.segment]
+    return ROUTER_LINK if is_native(segment) else f"{ROUTER_LINK}.{segment.vlan}"

@@ -14,6 +14,7 @@ from vnetlab.state.compile.parts import (
     node,
     veth,
 )
+from vnetlab.state.compile.policies import compile_firewall
 from vnetlab.state.objects import (
     Object,
     Role,
@@ -30,6 +31,7 @@ def compile_vm(context: Context, vm: Vm) -> Iterator[Object]:
     for vnic in vm.nics:
         yield from _vnic(context, vm, vnic)
     yield from default_routes(context, vm.name, vm.nics)
+    yield from compile_firewall(vm.name, vm.firewall)
 
 
 def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
