@@ -98,6 +98,8 @@ def _encode_netem(options: dict[str, int]) -> Any:
             ("TCA_NETEM_CORRUPT", {"prob_corrupt": corruption, "corr_corrupt": 0}),
             ("TCA_NETEM_RATE", {"rate": 0}),
             ("TCA_NETEM_ECN", 0),
+            ("TCA_NETEM_LATENCY64", options["delay_ns"]),
+            ("TCA_NETEM_JITTER64", options.get("jitter_ns", 0)),
             ("TCA_NETEM_SLOT", {"max_packets": 0}),
         ],
     }
@@ -110,7 +112,7 @@ def _decode_netem(options: Any) -> dict[str, int]:
     corruption = options.get_attr("TCA_NETEM_CORRUPT") or {}
     rate = options.get_attr("TCA_NETEM_RATE") or {}
     found = {
-        "jitter_ns": options["jitter"] * TICK_NS,
+        "jitter_ns": _exact(options, "JITTER64", options["jitter"]),
         "loss_u32": options["loss"],
         "duplication_u32": options["duplicate"],
         "reordering_u32": reordering.get("prob_reorder", 0),
@@ -127,8 +129,17 @@ def _decode_netem(options: Any) -> dict[str, int]:
         "loss_model": int(options.get_attr("TCA_NETEM_LOSS") is not None),
         "slots": int(options.get_attr("TCA_NETEM_SLOT") is not None),
     }
-    always = {"delay_ns": options["delay"] * TICK_NS, "limit_packets": options["limit"]}
+    always = {
+        "delay_ns": _exact(options, "LATENCY64", options["delay"]),
+        "limit_packets": options["limit"],
+    }
     return always | {name: value for name, value in found.items() if value}
+
+
+def _exact(options: Any, name: str, ticks: int) -> int:
+    """A duration in nanoseconds; kernels before 4.16 have no more than ticks of it."""
+    exact = options.get_attr(f"TCA_NETEM_{name}")
+    return ticks * TICK_NS if exact is None else int(exact)
 
 
 def _encode_tbf(options: dict[str, int]) -> Any:

@@ -5,9 +5,9 @@ that a queue builds up where it does on a real link and its limit is in bytes::
 
     root ── 1: netem (delay, loss...) ── 2: tbf (rate, bucket, queue)
 
-With only one of them, it is the root. The kernel keeps times in ticks of 64 ns (tc-netem(8),
-include/net/pkt_sched.h, PSCHED_SHIFT), so what we ask for is rounded to those: what is read back
-then equals what was asked for.
+With only one of them, it is the root. tbf keeps times in ticks of 64 ns (include/net/pkt_sched.h,
+PSCHED_SHIFT), so what we ask for is rounded to those: what is read back then equals what was asked
+for.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ def _qdisc(link: LinkId, kind: str, handle: int, parent: int, options: dict[str,
 def _netem(shaping: Shaping) -> dict[str, int]:
     """Options of netem, without those that are zero; one that reorders has a gap of 1."""
     found = {
-        "jitter_ns": _ticks(shaping.jitter_ns),
+        "jitter_ns": shaping.jitter_ns,
         "loss_u32": _probability(shaping.loss_ppm),
         "corruption_u32": _probability(shaping.corruption_ppm),
         "duplication_u32": _probability(shaping.duplication_ppm),
         "reordering_u32": _probability(shaping.reordering_ppm),
         "reordering_gap_packets": int(bool(shaping.reordering_ppm)),
     }
-    always = {"delay_ns": _ticks(shaping.delay_ns), "limit_packets": _NETEM_LIMIT_PACKETS}
+    always = {"delay_ns": shaping.delay_ns, "limit_packets": _NETEM_LIMIT_PACKETS}
     return always | {name: value for name, value in found.items() if value}
 
 
