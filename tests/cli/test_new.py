@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.cli.conftest import CommandLine
 from vnetlab.topology.load import load
+
+SUGGESTION = re.compile(r" *# ([a-z_0-9]+:|- )")
+"""A line of the starter that is a key or an item, but for its `#`."""
 
 
 def test_a_starter_is_a_valid_topology(vnetlab: CommandLine) -> None:
@@ -22,14 +27,19 @@ def test_what_is_commented_out_is_valid_too(vnetlab: CommandLine) -> None:
     """The suggestions of the starter work once their # is removed."""
     vnetlab("new", "shop.yaml")
     text = (vnetlab.home / "shop.yaml").read_text()
-    more = text.replace("# storage: {", "storage: {").replace("# - storage", "- storage")
-    more = more.replace("      eno1: {rate", "      # {rate").replace(
-        "# eno1: {vlans", "eno1: {vlans"
-    )
-    (vnetlab.home / "shop.yaml").write_text(more)
+    (vnetlab.home / "others.yaml").write_text("vms: {other: {on: hv1, nics: [web]}}\n")
+    lines = [
+        line.replace("# ", "", 1) if SUGGESTION.match(line) else line
+        for line in text.splitlines()
+        if "eno1: {rate" not in line
+    ]
+    (vnetlab.home / "shop.yaml").write_text("\n".join(lines))
     topology = load(vnetlab.home / "shop.yaml")
     assert [segment.name for segment in topology.segments] == ["web", "db", "storage"]
     assert topology.hypervisors[1].pnics[0].vlans == (20,)
+    assert [vm.name for vm in topology.vms][-4:] == ["more1", "more2", "more3", "more4"]
+    assert topology.vms[0].name == "other"
+    assert len(topology.vms[3].nics) == 3
 
 
 @pytest.mark.parametrize("hosts", [1, 3, 300])

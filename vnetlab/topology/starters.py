@@ -13,6 +13,12 @@ _STARTER = """\
 # Every key may be left out: what is not said has a default. `vnetlab validate {file}` says
 # what is wrong in here, `vnetlab schema` helps editors to know it beforehand.
 
+# include: [others.yaml] # more files, relative to this one
+
+# What all objects of a kind have, where they do not say it themselves.
+defaults:
+  pnics: {{delay: 50us}}
+
 networks:
   web: {{vlan: 10, ipv4: 10.10.0.0/24, ipv6: "fd00:10::/64"}}
   db: {{vlan: 20}} # 10.0.20.0/24; the first address is the router's
@@ -26,7 +32,7 @@ hypervisors:
   hv1: # all defaults: one uplink, eno1, to the only physical switch
   hv2:
     pnics:
-      eno1: {{rate: 1gbit, delay: 200us}} # in each direction
+      eno1: {{rate: 1gbit, delay: 200us}} # in each direction; jitter, loss... too
       # eno1: {{vlans: [20]}}             # what if somebody forgets VLAN 10 here? probe web1 web2
 
 # A VM has a vNIC for each network that it names: eth0, eth1...
@@ -37,10 +43,22 @@ vms:
     on: hv2
     nics:
       - {{network: db, ipv4: 10.0.20.5}} # all other addresses are assigned, always the same ones
+      # - {{network: db, security_groups: db}} # what 'db' does not allow stops at this vNIC's port
       # - storage
+  # more: {{count: 4, on: hv1, nics: [web]}} # more1 to more4, and the group 'more'
 
 routers:
   gw: {{networks: [web, db]}} # has the first address of each
+
+groups:
+  front: [web1, web2]
+
+# security_groups: {{db: {{ingress: ["tcp/5432 from front", icmp]}}}}
+
+# What must be so. It is checked against the rest of this file.
+expect:
+  - front -> db1 tcp/5432 via gw
+  - web1 -> web2
 """
 
 _STAR = """\
