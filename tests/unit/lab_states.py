@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.unit.model_kernel import INGRESS, ModelKernel, RefusedError
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.hooks import UNICAST, clsact, mirror_to, on_ingress
+from vnetlab.state.nftables import NftHook, NftTable
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -44,6 +45,22 @@ _PLACES = (
 _PREFIXES = {"a": ("10.1.0.0/24", "fd01::/64"), "b": ("10.2.0.0/24", "fd02::/64")}
 
 
+_SECURITY_GROUPS = {
+    "web": {"ingress": ["tcp/80,443 from a", "icmp"]},
+    "db": {"ingress": ["tcp/5432-5433 from 10.0.0.0/8"], "egress": []},
+}
+_POLICIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "acl": st.sampled_from((["deny tcp/22 to a"], ["reject any from a", "icmp"])),
+        "acl_default": st.just("deny"),
+        "nat": st.sampled_from(
+            ({"masquerade": "a"}, {"forward": [{"network": "a", "port": 80, "to": "10.1.0.9"}]})
+        ),
+    },
+)
+
+
 @st.composite
 def desired_states(draw: st.DrawFn) -> State:
     """What a small topology compiles to: VLANs or none, some vSwitches, some shaping, a router."""
@@ -61,16 +78,18 @@ def desired_states(draw: st.DrawFn) -> State:
             {
                 "network": st.sampled_from(sorted(networks)),
                 "vswitch": st.sampled_from(sorted(hypervisors[on]["vswitches"])),
+                "security_groups": st.sampled_from(([], ["web"], ["web", "db"])),
             }
         )
         vms[name] = {"on": on, "nics": draw(st.lists(nic, max_size=2))}
-    routers: dict[str, object] = {name: {} for name in chosen.get("router", [])[:1]}
+    routers = {name: draw(_POLICIES) for name in chosen.get("router", [])[:1]}
     file = {
         "networks": networks,
         "physical_switches": {"tor": {}},
         "hypervisors": hypervisors,
         "vms": vms,
         "routers": routers,
+        "security_groups": _SECURITY_GROUPS,
     }
     with TemporaryDirectory() as folder:
         path = Path(folder) / "lab.yaml"
@@ -138,6 +157,23 @@ def _set_link(draw: st.DrawFn, kernel: ModelKernel) -> None:
     if link.kind is Kind.VETH:
         settings += [{"master": name} for name in sorted(bridges)]
     kernel.configure(replace(link, **draw(st.sampled_from(settings))))  # type: ignore[arg-type] # by field
+
+
+def _edit_rules(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    """A chain with a rule less, another hook, or a foreign table beside it."""
+    chains = sorted(kernel.state.nft_chains, key=lambda chain: chain.id)
+    if not chains:
+        return
+    chain = draw(st.sampled_from(chains))
+    edits: list[dict[str, object]] = [
+        {"rules": chain.rules[1:]},
+        {"accepts": not chain.accepts},
+        {"hook": NftHook(kind="filter", point="input", priority=5)},
+        {"name": "mine", "rules": ()},
+    ]
+    kernel.make(replace(chain, **draw(st.sampled_from(edits))))  # type: ignore[arg-type] # by field
+    if draw(st.booleans()):
+        kernel.make(NftTable(netns=chain.netns, family="ip", name="mine"))
 
 
 def _add_pair(draw: st.DrawFn, kernel: ModelKernel) -> None:
@@ -231,5 +267,6 @@ _DEEDS: tuple[Deed, ...] = (
     _add_address,
     _add_qdisc,
     _add_filter,
+    _edit_rules,
     _set_something_else,
 )

@@ -52,6 +52,7 @@ _KINDS: dict[str, dict[int, tuple[str, str]]] = {
         1: ("set", "text"),
         2: ("sreg", "be32"),
         3: ("dreg", "be32"),
+        4: ("set_id", "be32"),
         5: ("flags", "be32"),
     },
     "immediate": {1: ("dreg", "be32"), 2: ("data", "data")},
@@ -132,6 +133,7 @@ def _decode_expression(body: bytes, anonymous: Elements) -> NftExpression:
         return NftExpression(kind=kind)
     values = _decode_values(_KINDS.get(kind, {}), content)
     if isinstance(name := values.get("set"), str) and name in anonymous:
+        values.pop("set_id", None)
         del values["set"]
         values["elements"] = " ".join(anonymous[name])
     return NftExpression(kind=kind, values=tuple(sorted(values.items())))

@@ -103,7 +103,8 @@ def _comparison(name: str, mask: str | None, values: dict[str, int | str]) -> st
 
 
 def _range(name: str, key: str) -> str:
-    return "-".join(_value(name, f"0x{end}") for end in key.split("-"))
+    ends = dict.fromkeys(_value(name, f"0x{end}") for end in key.split("-"))
+    return "-".join(ends)
 
 
 def _value(name: str, data: str) -> str:
