@@ -43,6 +43,7 @@ def find_warnings(file: File, findings: Findings) -> None:
             _warn_unreachable(name, here, attachments, file, findings)
     _warn_of_uplinks(file, findings)
     _warn_of_lone_switches(file, attachments, findings)
+    _warn_of_unused(file, findings)
     for name, members in file.groups.items():
         if not members:
             _warn_written(("groups", name), "nobody is in this group", "", findings)
@@ -151,6 +152,15 @@ def _warn_of_lone_switches(
     for name in file.physical_switches.keys() - used:
         text = "nothing is connected to this switch"
         _warn_written(("physical_switches", name), text, "", findings)
+
+
+def _warn_of_unused(file: File, findings: Findings) -> None:
+    """Warn of settings for ports that no port has."""
+    nics = [nic for vm in file.vms.values() for nic in vm.nics or ()]
+    used = {name for nic in nics for name in nic.security_groups}
+    for name in file.security_groups.keys() - used:
+        text = "no vNIC is in this security group"
+        _warn_written(("security_groups", name), text, "name it in the nics of a VM", findings)
 
 
 def _warn_written(path: Path, text: str, fix: str, findings: Findings) -> None:
