@@ -23,6 +23,8 @@ from vnetlab.trace.trace import Carrier, Loss, Outcome, PacketTrace, Step, Trace
 
 _LAYER_WITHIN = {
     Role.VNIC: Layer.GUEST_OS,
+    Role.HOST_NIC: Layer.GUEST_OS,
+    Role.VLAN_INTERFACE: Layer.GUEST_OS,
     Role.VSWITCH_PORT: Layer.VIRTUAL_SWITCH,
     Role.PNIC: Layer.VIRTUAL_SWITCH,
     Role.PHYSICAL_PORT: Layer.PHYSICAL_NETWORK,

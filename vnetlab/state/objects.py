@@ -38,10 +38,13 @@ class Role(Enum):
     """What an object is to its user. The kernel keeps it as the first word of a link's ifalias."""
 
     VM = "vm"
+    HOST = "host"
     HYPERVISOR = "hypervisor"
     PHYSICAL_SWITCH = "physical-switch"
     ROUTER = "router"
     VNIC = "vnic"
+    HOST_NIC = "host-nic"
+    VLAN_INTERFACE = "vlan-interface"
     VSWITCH = "vswitch"
     VSWITCH_PORT = "vswitch-port"
     PNIC = "pnic"

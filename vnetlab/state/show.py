@@ -28,10 +28,13 @@ from vnetlab.state.switching_words import bond_words, bridge_words, port_words
 
 ROLE_WORDS: dict[Role, str] = {
     Role.VM: "VM",
+    Role.HOST: "host",
     Role.HYPERVISOR: "hypervisor",
     Role.PHYSICAL_SWITCH: "physical switch",
     Role.ROUTER: "router",
     Role.VNIC: "vNIC",
+    Role.HOST_NIC: "host NIC",
+    Role.VLAN_INTERFACE: "VLAN interface",
     Role.VSWITCH: "vSwitch",
     Role.VSWITCH_PORT: "vSwitch port",
     Role.PNIC: "pNIC",

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import Address, Link, Namespace, Role, State
 
-_ENDS = (Role.VNIC, Role.PNIC, Role.HYPERVISOR_NIC, Role.ROUTER_PORT, Role.ROUTER_INTERFACE)
+_ENDS = (
+    Role.VNIC,
+    Role.HOST_NIC,
+    Role.VLAN_INTERFACE,
+    Role.PNIC,
+    Role.HYPERVISOR_NIC,
+    Role.ROUTER_PORT,
+    Role.ROUTER_INTERFACE,
+)
 
 _PORTS = (Role.VSWITCH_PORT, Role.PHYSICAL_PORT, Role.VTEP)
 
@@ -38,8 +46,8 @@ class Status:
 
 
 def node_statuses(state: State) -> tuple[NodeStatus, ...]:
-    """Return the nodes of `state`: switches first, then hypervisors, routers and VMs."""
-    order = (Role.PHYSICAL_SWITCH, Role.HYPERVISOR, Role.ROUTER, Role.VM, None)
+    """Return the nodes of `state`: switches first, then hypervisors, routers, hosts and VMs."""
+    order = (Role.PHYSICAL_SWITCH, Role.HYPERVISOR, Role.ROUTER, Role.HOST, Role.VM, None)
     nodes = sorted(state.namespaces, key=lambda node: (order.index(node.role), node.name))
     return tuple(_node_status(node, state) for node in nodes)
 

@@ -15,17 +15,20 @@ from hashlib import blake2b
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import TYPE_CHECKING
 
+from vnetlab.topology.model import HostNic, Nic
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from vnetlab.topology.findings import Findings
-    from vnetlab.topology.model import File, Nic
+    from vnetlab.topology.model import File, Host, RouterNetwork, Vm
     from vnetlab.topology.model import Network as NetworkPart
     from vnetlab.topology.model_overlays import HypervisorNic
+    from vnetlab.topology.model_ports import Tagged
     from vnetlab.topology.topology import Address, Interface, Network
 
-    _Nic = Nic | HypervisorNic
+    _Nic = Nic | HostNic | HypervisorNic
     _Nics = Mapping[str, tuple[_Nic, ...]]
 
 _HASHED_BITS = 32  # of an IPv6 address, so that it stays readable: fd00::8a2e:370
@@ -56,15 +59,26 @@ class HostRange:
 class Addresses:
     """The addresses and MACs of all interfaces, by the name of the node and the interface's index.
 
-    A router has one MAC, that of its physical port.
+    A router has one MAC, that of its physical port. `tagged` has those of VMs and hosts by the
+    index among the nic's tagged networks too.
     """
 
     vms: Mapping[tuple[str, int], tuple[Interface, ...]]
     vm_macs: Mapping[tuple[str, int], str]
+    hosts: Mapping[tuple[str, int], tuple[Interface, ...]]
+    host_macs: Mapping[tuple[str, int], str]
+    tagged: Mapping[tuple[str, int, int], tuple[Interface, ...]]
     hypervisors: Mapping[tuple[str, int], tuple[Interface, ...]]
     hypervisor_macs: Mapping[tuple[str, int], str]
     routers: Mapping[tuple[str, int], tuple[Interface, ...]]
     router_macs: Mapping[str, str]
+
+    def held(self) -> frozenset[Address]:
+        """Every address that somebody has."""
+        kinds = (self.vms, self.hosts, self.tagged, self.hypervisors, self.routers)
+        return frozenset(
+            interface.ip for of_kind in kinds for its in of_kind.values() for interface in its
+        )
 
 
 def host_range(prefix: Network) -> HostRange:
@@ -106,6 +120,8 @@ def assign_addresses(file: File, findings: Findings) -> Addresses:
     pools = _make_pools(file)
     routers = _assign_to_routers(file, pools)
     vms = _assign_to_nics("vm", _nics_of_vms(file), file, pools)
+    hosts = _assign_to_nics("host", _nics_of_hosts(file), file, pools)
+    tagged = _assign_to_tagged(file, pools)
     hypervisors = _assign_to_nics("hypervisor", _nics_of_hypervisors(file), file, pools)
     for (name, version), pool in pools.items():
         if pool.refused:
@@ -122,6 +138,9 @@ def assign_addresses(file: File, findings: Findings) -> Addresses:
     return Addresses(
         vms=vms,
         vm_macs=_assign_macs(f"{file.name} vm", _nics_of_vms(file), taken),
+        hosts=hosts,
+        host_macs=_assign_macs(f"{file.name} host", _nics_of_hosts(file), taken),
+        tagged=tagged,
         hypervisors=hypervisors,
         hypervisor_macs=_assign_macs(f"{file.name} hypervisor", _nics_of_hypervisors(file), taken),
         routers=routers,
@@ -175,9 +194,9 @@ def _make_pools(file: File) -> dict[tuple[str, int], _Pool]:
         for prefix, gateway in zip(prefixes_of(network), gateways_of(network), strict=True):
             pools[name, prefix.version] = _Pool(prefix)
             pools[name, prefix.version].reserve(int(gateway))
-    for nic in _all_nics(file):
-        for address in filter(None, (nic.ipv4, nic.ipv6)):
-            pools[str(nic.network), address.version].reserve(int(address))
+    for attached in (*_all_nics(file), *_all_tagged(file), *_of_routers(file)):
+        for address in filter(None, (attached.ipv4, attached.ipv6)):
+            pools[str(attached.network), address.version].reserve(int(address))
     return pools
 
 
@@ -186,18 +205,22 @@ def _assign_to_routers(
 ) -> dict[tuple[str, int], tuple[Interface, ...]]:
     """The first router of a network takes its gateway addresses."""
     assigned = {}
-    served: set[str] = set()
+    served: set[tuple[str, int]] = set()
     for name, router in file.routers.items():
-        for index, network_name in enumerate(router.networks or ()):
+        for index, attached in enumerate(router.networks or ()):
+            network_name = str(attached.network)
             addresses: tuple[Interface, ...] = ()
             for gateway in gateways_of(file.networks[network_name]):
                 pool = pools[network_name, gateway.version]
-                if network_name in served:
+                given = attached.ipv4 if gateway.version == 4 else attached.ipv6
+                if given is not None:
+                    addresses += (pool.reserve(int(given)),)
+                elif (network_name, gateway.version) in served:
                     addresses += pool.take(f"router {name} {network_name}")
                 else:
                     addresses += (pool.reserve(int(gateway)),)
+                    served.add((network_name, gateway.version))
             assigned[name, index] = addresses
-            served.add(network_name)
     return assigned
 
 
@@ -205,13 +228,43 @@ def _nics_of_vms(file: File) -> _Nics:
     return {name: vm.nics or () for name, vm in file.vms.items()}
 
 
+def _nics_of_hosts(file: File) -> _Nics:
+    return {name: host.nics or () for name, host in file.hosts.items()}
+
+
 def _nics_of_hypervisors(file: File) -> _Nics:
     return {name: hypervisor.nics or () for name, hypervisor in file.hypervisors.items()}
 
 
 def _all_nics(file: File) -> Iterator[_Nic]:
-    for nics in (*_nics_of_vms(file).values(), *_nics_of_hypervisors(file).values()):
-        yield from nics
+    for of_kind in (_nics_of_vms(file), _nics_of_hosts(file), _nics_of_hypervisors(file)):
+        for nics in of_kind.values():
+            yield from nics
+
+
+def _all_tagged(file: File) -> Iterator[Tagged]:
+    for nic in _all_nics(file):
+        if isinstance(nic, Nic | HostNic):
+            yield from nic.tagged
+
+
+def _of_routers(file: File) -> Iterator[RouterNetwork]:
+    for router in file.routers.values():
+        yield from router.networks or ()
+
+
+def _assign_to_tagged(
+    file: File, pools: Mapping[tuple[str, int], _Pool]
+) -> dict[tuple[str, int, int], tuple[Interface, ...]]:
+    assigned = {}
+    nodes: dict[str, Vm | Host] = {**file.vms, **file.hosts}
+    for name, node in nodes.items():
+        nics: tuple[Nic | HostNic, ...] = node.nics or ()
+        for index, nic in enumerate(nics):
+            for place, tagged in enumerate(nic.tagged):
+                key = f"tagged {name} {index} {tagged.network}"
+                assigned[name, index, place] = _take(key, tagged, file, pools)
+    return assigned
 
 
 def _assign_to_nics(
@@ -224,13 +277,21 @@ def _assign_to_nics(
             network_name = str(nic.network)
             key = f"{kind} {name} {network_name} {times[network_name]}"
             times[network_name] += 1
-            addresses: tuple[Interface, ...] = ()
-            for prefix in prefixes_of(file.networks[network_name]):
-                pool = pools[network_name, prefix.version]
-                given = nic.ipv4 if prefix.version == 4 else nic.ipv6
-                addresses += (pool.reserve(int(given)),) if given else pool.take(key)
-            assigned[name, index] = addresses
+            assigned[name, index] = _take(key, nic, file, pools)
     return assigned
+
+
+def _take(
+    key: str, attached: _Nic | Tagged, file: File, pools: Mapping[tuple[str, int], _Pool]
+) -> tuple[Interface, ...]:
+    """The addresses that the file gives, and those for `key`; none without a network."""
+    addresses: tuple[Interface, ...] = ()
+    network = file.networks.get(attached.network or "")
+    for prefix in prefixes_of(network) if network else ():
+        pool = pools[str(attached.network), prefix.version]
+        given = attached.ipv4 if prefix.version == 4 else attached.ipv6
+        addresses += (pool.reserve(int(given)),) if given else pool.take(key)
+    return addresses
 
 
 def _assign_macs(prefix: str, nics: _Nics, taken: set[int]) -> dict[tuple[str, int], str]:

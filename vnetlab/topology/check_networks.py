@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
-    from vnetlab.topology.model import File, Nic
+    from vnetlab.topology.model import File, Host, HostNic, Nic, RouterNetwork, Vm
     from vnetlab.topology.model import Network as NetworkPart
     from vnetlab.topology.model_overlays import HypervisorNic
+    from vnetlab.topology.model_ports import Tagged
     from vnetlab.topology.topology import Address, Network
+
+    Attached = Nic | HostNic | HypervisorNic | Tagged | RouterNetwork
 
 
 def check_networks(file: File, findings: Findings) -> None:
@@ -32,7 +35,12 @@ def check_networks(file: File, findings: Findings) -> None:
 
 def routed_networks(file: File) -> set[str]:
     """The names of the networks that some router has."""
-    return {name for router in file.routers.values() for name in router.networks or ()}
+    return {
+        str(it.network)
+        for router in file.routers.values()
+        for it in router.networks or ()
+        if it.network is not None
+    }
 
 
 def _check_vlans(file: File, findings: Findings) -> None:
@@ -89,7 +97,9 @@ def _check_gateways(name: str, network: NetworkPart, file: File, findings: Findi
         _check_address(at, address, name, network, findings)
         if address.version in versions[:index]:
             findings.add(at, f"got a second IPv{address.version} gateway, expected one per family")
-    if name not in routed_networks(file) and findings.is_sound(("routers",)):
+    held = {it for _, attached in _attached(file) for it in (attached.ipv4, attached.ipv6)}
+    nobody = name not in routed_networks(file) and not held & set(network.gateway)
+    if nobody and findings.is_sound(("routers",)):
         fix = f"add '{name}' to the networks of a router, or leave the gateway out"
         findings.add(path, "no router holds this gateway", fix=fix)
 
@@ -99,22 +109,40 @@ def _check_nics(file: File, findings: Findings) -> None:
     for name in sorted(routed_networks(file) & file.networks.keys()):
         for gateway in gateways_of(file.networks[name]):
             holders[gateway] = f"the gateway of network '{name}'"
-    for path, nic in _nics(file):
-        _check_nic(path, nic, file, findings)
+    for path, attached in _attached(file):
+        _check_attached(path, attached, file, findings)
         for key in ("ipv4", "ipv6", "mac"):
-            _check_single((*path, key), getattr(nic, key), holders, findings)
+            value = getattr(attached, key, None)
+            if path[0] != "routers" or value not in _gateways(attached, file):
+                _check_single((*path, key), value, holders, findings)
 
 
-def _nics(file: File) -> Iterator[tuple[Path, Nic | HypervisorNic]]:
-    for name, vm in file.vms.items():
-        yield from ((("vms", name, "nics", i), nic) for i, nic in enumerate(vm.nics or ()))
+def _gateways(attached: Attached, file: File) -> tuple[Address, ...]:
+    """The gateways of its network: a router may say that it has one of them."""
+    network = file.networks.get(attached.network or "")
+    return gateways_of(network) if network else ()
+
+
+def _attached(file: File) -> Iterator[tuple[Path, Attached]]:
+    """Everything of the file that has addresses of its own in a network."""
+    nodes: list[tuple[str, str, Vm | Host]] = [("vms", name, vm) for name, vm in file.vms.items()]
+    nodes += [("hosts", name, host) for name, host in file.hosts.items()]
+    for kind, name, node in nodes:
+        nics: tuple[Nic | HostNic, ...] = node.nics or ()
+        for index, nic in enumerate(nics):
+            path: Path = (kind, name, "nics", index)
+            yield path, nic
+            yield from (((*path, "tagged", i), it) for i, it in enumerate(nic.tagged))
+    for name, router in file.routers.items():
+        path = ("routers", name, "networks")
+        yield from (((*path, i), it) for i, it in enumerate(router.networks or ()))
     for name, hypervisor in file.hypervisors.items():
-        path: Path = ("hypervisors", name, "nics")
-        yield from (((*path, i), nic) for i, nic in enumerate(hypervisor.nics or ()))
+        path = ("hypervisors", name, "nics")
+        yield from (((*path, i), it) for i, it in enumerate(hypervisor.nics or ()))
 
 
-def _check_nic(path: Path, nic: Nic | HypervisorNic, file: File, findings: Findings) -> None:
-    """Note addresses that the vNIC cannot have in its network."""
+def _check_attached(path: Path, nic: Attached, file: File, findings: Findings) -> None:
+    """Note addresses that it cannot have in its network."""
     network = file.networks.get(nic.network or "")
     if network is None or not findings.is_sound(("networks", str(nic.network))):
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import prefixes_of
+from vnetlab.topology.model_ports import networks_of
 from vnetlab.topology.names import check_name
 from vnetlab.topology.rule_text import literal_prefix
 from vnetlab.topology.wording import InvalidValueError, did_you_mean, show
@@ -49,14 +50,18 @@ def _lists(file: File) -> Iterator[tuple[Path, Iterable[Rule]]]:
         if vm.firewall:
             yield ("vms", name, "firewall", "input"), vm.firewall.input or ()
             yield ("vms", name, "firewall", "output"), vm.firewall.output or ()
+    for name, host in file.hosts.items():
+        if host.firewall:
+            yield ("hosts", name, "firewall", "input"), host.firewall.input or ()
+            yield ("hosts", name, "firewall", "output"), host.firewall.output or ()
 
 
 class _Checks:
     def __init__(self, file: File, findings: Findings) -> None:
         self._file = file
         self._findings = findings
-        self._nodes = [*file.vms, *file.routers]
-        self._peers = ["any", *file.networks, *file.vms, *file.routers, *file.groups]
+        self._nodes = [*file.vms, *file.hosts, *file.routers]
+        self._peers = ["any", *file.networks, *self._nodes, *file.groups]
 
     def group(self, name: str) -> None:
         """A security group says what passes, and to or from whom: nothing else."""
@@ -94,7 +99,7 @@ class _Checks:
         """Its networks are the router's, and forwarded ports lead somewhere, each once."""
         if router.nat is None:
             return
-        networks = router.networks or ()
+        networks = [str(attached.network) for attached in router.networks or ()]
         self.names((*path, "masquerade"), router.nat.masquerade, networks, "network of the router")
         seen: dict[tuple[str, str, int], Path] = {}
         for index, forward in enumerate(router.nat.forward):
@@ -147,10 +152,11 @@ class _Checks:
             return {prefix.version for prefix in literal}
         file = self._file
         networks = {peer} & file.networks.keys()
-        if peer in file.vms:
-            networks = {str(nic.network) for nic in file.vms[peer].nics or ()}
-        elif peer in file.routers:
-            networks = set(file.routers[peer].networks or ())
+        for kind in (file.vms, file.hosts):
+            if peer in kind:
+                networks = {name for nic in kind[peer].nics or () for name in networks_of(nic)}
+        if peer in file.routers:
+            networks = {str(attached.network) for attached in file.routers[peer].networks or ()}
         return {
             prefix.version
             for name in networks & file.networks.keys()

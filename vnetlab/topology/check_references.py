@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.groups import check_groups
+from vnetlab.topology.model import Nic
 from vnetlab.topology.names import check_name
 from vnetlab.topology.wording import InvalidValueError, did_you_mean, join_choices, show
 
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
 
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
-    from vnetlab.topology.model import File, Hypervisor, Nic
+    from vnetlab.topology.model import File, HostNic, Hypervisor, Router
     from vnetlab.topology.model_overlays import HypervisorNic
 
 NODE_KINDS = {
     "physical_switches": "physical switch",
     "hypervisors": "hypervisor",
     "vms": "VM",
+    "hosts": "host",
     "routers": "router",
 }
 
@@ -41,10 +43,18 @@ def check_references(file: File, findings: Findings) -> None:
             _check_nic(
                 (*path, "nics", index), nic, file.hypervisors.get(vm.on or ""), file, findings
             )
+    for name, host in file.hosts.items():
+        path = ("hosts", name)
+        for index, host_nic in enumerate(host.nics or ()):
+            _check_host_nic((*path, "nics", index), host_nic, file, findings)
+    for name, group in file.port_groups.items():
+        if group.network is not None:
+            at = ("port_groups", name)
+            _check_network(at, group.network, file, findings)
     for name, router in file.routers.items():
         path = ("routers", name)
         _check_one((*path, "to"), "physical switch", router.to, file.physical_switches, findings)
-        _check_list((*path, "networks"), "network", router.networks or (), file.networks, findings)
+        _check_router_networks(path, router, file, findings)
         if not router.networks:
             findings.add((*path, "networks"), "got no network, expected at least one")
 
@@ -68,7 +78,7 @@ def _check_names(file: File, findings: Findings) -> None:
 
 
 def _named_paths(file: File) -> Iterator[Path]:
-    for kind in ("networks", *NODE_KINDS):
+    for kind in ("networks", "port_groups", *NODE_KINDS):
         yield from ((kind, name) for name in getattr(file, kind))
     for name, hypervisor in file.hypervisors.items():
         yield from (("hypervisors", name, "pnics", pnic) for pnic in hypervisor.pnics or ())
@@ -113,11 +123,53 @@ def _check_nic(
     file: File,
     findings: Findings,
 ) -> None:
-    at_short_form = findings.has(path) and not findings.has((*path, "network")) and nic.network
-    network_path = path if at_short_form else (*path, "network")
-    _check_one(network_path, "network", nic.network, file.networks, findings)
+    group = None
+    if isinstance(nic, Nic):
+        if nic.port_group is not None:
+            groups = file.port_groups
+            _check_one((*path, "port_group"), "port group", nic.port_group, groups, findings)
+        group = file.port_groups.get(nic.port_group or "")
+        _check_tagged(path, nic, file, findings)
+    optional = isinstance(nic, Nic) and (nic.tagged or (group and group.trunk))
+    if nic.network is not None or not optional:
+        _check_network(path, nic.network, file, findings)
     if hypervisor and hypervisor.vswitches:
         _check_one((*path, "vswitch"), "vSwitch", nic.vswitch, hypervisor.vswitches, findings)
+
+
+def _check_host_nic(path: Path, nic: HostNic, file: File, findings: Findings) -> None:
+    _check_one((*path, "to"), "physical switch", nic.to, file.physical_switches, findings)
+    if nic.network is not None or not nic.tagged:
+        _check_network(path, nic.network, file, findings)
+    _check_tagged(path, nic, file, findings)
+
+
+def _check_tagged(path: Path, nic: Nic | HostNic, file: File, findings: Findings) -> None:
+    seen = {nic.network}
+    for index, tagged in enumerate(nic.tagged):
+        at: Path = (*path, "tagged", index)
+        _check_network(at, tagged.network, file, findings)
+        if tagged.network is not None and tagged.network in seen:
+            text = f"network '{tagged.network}' is there already"
+            findings.add(at, text, fix="remove one")
+        seen.add(tagged.network)
+
+
+def _check_router_networks(path: Path, router: Router, file: File, findings: Findings) -> None:
+    seen: set[str] = set()
+    for index, attached in enumerate(router.networks or ()):
+        at: Path = (*path, "networks", index)
+        name = attached.network
+        if name in seen:
+            findings.add(at, f"network '{name}' is there already", fix="remove one")
+        seen.add(name or "")
+        _check_network(at, name, file, findings)
+
+
+def _check_network(path: Path, name: str | None, file: File, findings: Findings) -> None:
+    """Note a missing or unknown network, where it is written: alone or as a key."""
+    short = findings.has(path) and not findings.has((*path, "network")) and name
+    _check_one(path if short else (*path, "network"), "network", name, file.networks, findings)
 
 
 def _check_list(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from vnetlab.topology.model import RouterNetwork
 from vnetlab.topology.names import make_name
 from vnetlab.topology.overlay_defaults import fit_overlays, place_overlays, plug_in_hypervisors
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from vnetlab.topology.model import (
         File,
+        Host,
         Hypervisor,
         Network,
         Nic,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         Vm,
         VSwitch,
     )
+    from vnetlab.topology.model_ports import PortGroup
 
 NATIVE_VLAN = 1
 
@@ -44,7 +47,10 @@ def fill_in(file: File, path: Path) -> File:
             "name": file.name or make_name(path.name.partition(".")[0]) or "lab",
             "networks": networks,
             "hypervisors": hypervisors,
-            "vms": {name: _fill_vm(vm, hypervisors, networks) for name, vm in file.vms.items()},
+            "vms": {
+                name: _fill_vm(vm, hypervisors, file, networks) for name, vm in file.vms.items()
+            },
+            "hosts": {name: _fill_host(it, switches, networks) for name, it in file.hosts.items()},
             "routers": {
                 name: _fill_router(r, switches, networks) for name, r in file.routers.items()
             },
@@ -96,16 +102,43 @@ def _fill_vswitches(
     return filled
 
 
-def _fill_vm(vm: Vm, hypervisors: Mapping[str, Hypervisor], networks: Mapping[str, Network]) -> Vm:
+def _fill_vm(
+    vm: Vm, hypervisors: Mapping[str, Hypervisor], file: File, networks: Mapping[str, Network]
+) -> Vm:
     on = vm.on or _only(hypervisors)
     vswitches = (hypervisors[on].vswitches if on and on in hypervisors else None) or {}
-    nics = tuple(_fill_nic(nic, vswitches, networks) for nic in vm.nics or ())
+    nics = tuple(_fill_nic(nic, vswitches, file.port_groups, networks) for nic in vm.nics or ())
     return vm.model_copy(update={"on": on, "nics": nics})
 
 
-def _fill_nic(nic: Nic, vswitches: Mapping[str, VSwitch], networks: Mapping[str, Network]) -> Nic:
-    network, vswitch = nic.network or _only(networks), nic.vswitch or _only(vswitches)
+def _fill_nic(
+    nic: Nic,
+    vswitches: Mapping[str, VSwitch],
+    groups: Mapping[str, PortGroup],
+    networks: Mapping[str, Network],
+) -> Nic:
+    group = groups.get(nic.port_group or "")
+    network = nic.network or (group.network if group else None)
+    if network is None and not nic.tagged and not (group and group.trunk):
+        network = _only(networks)
+    vswitch = nic.vswitch or _only(vswitches)
     return nic.model_copy(update={"network": network, "vswitch": vswitch})
+
+
+def _fill_host(
+    host: Host, switches: Mapping[str, PhysicalSwitch], networks: Mapping[str, Network]
+) -> Host:
+    to = host.to or _only(switches)
+    nics = tuple(
+        nic.model_copy(
+            update={
+                "to": nic.to or to,
+                "network": nic.network or (None if nic.tagged else _only(networks)),
+            }
+        )
+        for nic in host.nics or ()
+    )
+    return host.model_copy(update={"to": to, "nics": nics})
 
 
 def _fill_router(
@@ -113,7 +146,9 @@ def _fill_router(
 ) -> Router:
     routed = router.networks
     if routed is None:
-        routed = tuple(name for name, network in networks.items() if network.vxlan is None)
+        routed = tuple(
+            RouterNetwork(network=name) for name, it in networks.items() if it.vxlan is None
+        )
     return router.model_copy(update={"to": router.to or _only(switches), "networks": routed})
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vnetlab.topology.topology import attachments
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vnetlab.topology.topology import Hypervisor, Interface, Router, Topology, Vm
+    from vnetlab.topology.topology import Host, Hypervisor, Interface, Router, Topology, Vm
 
 _LOOPBACK = (
     "127.0.0.1 localhost",
@@ -27,16 +29,18 @@ def hosts_text(topology: Topology) -> str:
     """The hosts(5) file of the lab: every address of its nodes, each node's IPv4 before IPv6."""
     lines = [f"# The nodes of lab '{topology.name}', written by vnetlab.", *_LOOPBACK]
     for vm in topology.vms:
-        lines += _lines(topology.name, vm.name, _of_vm(vm))
+        lines += _lines(topology.name, vm.name, _of_guest(vm))
+    for host in topology.hosts:
+        lines += _lines(topology.name, host.name, _of_guest(host))
     for hypervisor in topology.hypervisors:
-        lines += _lines(topology.name, hypervisor.name, _of_vm(hypervisor))
+        lines += _lines(topology.name, hypervisor.name, _of_guest(hypervisor))
     for router in topology.routers:
         lines += _lines(topology.name, router.name, _of_router(router))
     return "\n".join(lines) + "\n"
 
 
-def _of_vm(vm: Vm | Hypervisor) -> _Interfaces:
-    return [((nic.segment, nic.name), nic.addresses) for nic in vm.nics]
+def _of_guest(node: Vm | Host | Hypervisor) -> _Interfaces:
+    return [((it.segment, it.name), it.addresses) for it in attachments(node.nics)]
 
 
 def _of_router(router: Router) -> _Interfaces:

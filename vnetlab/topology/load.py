@@ -15,6 +15,7 @@ from vnetlab.topology.check_expect import check_expectations
 from vnetlab.topology.check_networks import check_networks
 from vnetlab.topology.check_overlays import check_overlays
 from vnetlab.topology.check_policies import check_policies
+from vnetlab.topology.check_ports import check_ports
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_wiring import check_wiring
 from vnetlab.topology.defaults import fill_in
@@ -59,6 +60,7 @@ def load_with_warnings(
     check_expectations(file, findings)
     check_wiring(file, findings)
     check_cables(file, findings)
+    check_ports(file, findings)
     check_networks(file, findings)
     check_overlays(file, findings)
     check_policies(file, findings)

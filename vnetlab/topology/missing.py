@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from vnetlab.topology.model import (
     File,
+    HostNic,
     Hypervisor,
     Network,
     Nic,
@@ -46,13 +47,17 @@ def add_parts(file: File) -> File:
                 name: vm.model_copy(update={"nics": (Nic(),)}) if vm.nics is None else vm
                 for name, vm in file.vms.items()
             },
+            "hosts": {
+                name: host.model_copy(update={"nics": (HostNic(),)}) if host.nics is None else host
+                for name, host in file.hosts.items()
+            },
         }
     )
 
 
 def _needs_switch(file: File) -> bool:
     pnics = any(hypervisor.pnics for hypervisor in file.hypervisors.values())
-    return bool(file.routers) or len(file.hypervisors) > 1 or pnics
+    return bool(file.routers or file.hosts) or len(file.hypervisors) > 1 or pnics
 
 
 def _add_to_hypervisor(hypervisor: Hypervisor, *, has_switch: bool) -> Hypervisor:

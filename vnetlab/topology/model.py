@@ -25,10 +25,11 @@ from vnetlab.topology.forms import (
     Vlan,
 )
 from vnetlab.topology.forms_policies import Rest
-from vnetlab.topology.model_cables import Trunk
+from vnetlab.topology.model_cables import Cable, Trunk
 from vnetlab.topology.model_expect import Expectations
 from vnetlab.topology.model_overlays import VNI_FORM, HypervisorNic, Vxlan
 from vnetlab.topology.model_policies import Firewall, Nat, Rules, SecurityGroup
+from vnetlab.topology.model_ports import Machine, PortGroup, TaggedNetworks
 from vnetlab.topology.part import Part
 
 
@@ -130,7 +131,11 @@ class Nic(Part):
 
     model_config = ConfigDict(title="vNIC")
 
-    network: Text | None = Field(default=None, description="Network. Default: the only one.")
+    network: Text | None = Field(
+        default=None,
+        description="Network of frames without a tag. Default: the port group's; the only one, "
+        "where nothing is tagged.",
+    )
     ipv4: Address4 | None = Field(default=None, description="IPv4 address. Default: assigned.")
     ipv6: Address6 | None = Field(default=None, description="IPv6 address. Default: assigned.")
     mac: Mac | None = Field(
@@ -144,9 +149,18 @@ class Nic(Part):
         default=(),
         description="Security groups, which together say what may pass. Default: everything may.",
     )
+    port_group: Text | None = Field(
+        default=None,
+        description="Port group of its port. Default: none, an access port of its network.",
+    )
+    tagged: TaggedNetworks = Field(
+        default=(),
+        description="Networks that the guest reaches with a tag, through eth0.VLAN; the port is "
+        "then a trunk of theirs, if no port group says otherwise. Default: none.",
+    )
 
 
-class Vm(Counted):
+class Vm(Counted, Machine):
     """A virtual machine."""
 
     model_config = ConfigDict(title="VM")
@@ -160,7 +174,58 @@ class Vm(Counted):
     )
 
 
-class Router(Part):
+class HostNic(Cable):
+    """A NIC of a bare-metal host, and the cable to a physical switch. Short form: its `network`."""
+
+    model_config = ConfigDict(title="host NIC")
+
+    network: Text | None = Field(
+        default=None,
+        description="Network of frames without a tag. Default: the only one, where nothing is "
+        "tagged.",
+    )
+    ipv4: Address4 | None = Field(default=None, description="IPv4 address. Default: assigned.")
+    ipv6: Address6 | None = Field(default=None, description="IPv6 address. Default: assigned.")
+    mac: Mac | None = Field(
+        default=None, description="MAC address. Default: assigned, and begins with 02."
+    )
+    to: Text | None = Field(default=None, description="Physical switch. Default: the host's.")
+    tagged: TaggedNetworks = Field(
+        default=(),
+        description="Networks that the host reaches with a tag, through eth0.VLAN; the switch's "
+        "port is then a trunk. Default: none.",
+    )
+
+
+class Host(Counted, Machine):
+    """A bare-metal host, on ports of physical switches."""
+
+    model_config = ConfigDict(title="host")
+
+    to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
+    nics: tuple[Annotated[HostNic, ShortForm("network")], ...] | None = Field(
+        default=None, description="Its NICs: eth0, eth1... Default: one in the only network."
+    )
+    firewall: Firewall | None = Field(
+        default=None, description="Its own packet filter. Default: none."
+    )
+
+
+class RouterNetwork(Part):
+    """A network that a router is in. Short form: its `network`."""
+
+    model_config = ConfigDict(title="router interface")
+
+    network: Text | None = Field(default=None, description="Network. Default: must be given.")
+    ipv4: Address4 | None = Field(
+        default=None, description="IPv4 address. Default: the gateway's, or assigned."
+    )
+    ipv6: Address6 | None = Field(
+        default=None, description="IPv6 address. Default: the gateway's, or assigned."
+    )
+
+
+class Router(Cable, Machine):
     """A router on a stick: one trunk port on a physical switch, an interface per network.
 
     It takes the gateway address of each of its networks; in a network whose gateway is another
@@ -170,7 +235,7 @@ class Router(Part):
     model_config = ConfigDict(title="router")
 
     to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
-    networks: tuple[Text, ...] | None = Field(
+    networks: tuple[Annotated[RouterNetwork, ShortForm("network")], ...] | None = Field(
         default=None, description="The networks that it routes between. Default: all of them."
     )
     acl: Rules = Field(
@@ -201,7 +266,11 @@ class File(Part):
         default={}, description="Hypervisors by name. Default: one, `hv1`."
     )
     vms: Section[Vm] = Field(default={}, description="Virtual machines by name.")
+    hosts: Section[Host] = Field(default={}, description="Bare-metal hosts by name.")
     routers: Section[Router] = Field(default={}, description="Routers by name.")
+    port_groups: Section[Annotated[PortGroup, ShortForm("network")]] = Field(
+        default={}, description="Port groups by name, the same on every vSwitch."
+    )
     expect: Expectations = Field(
         default=(),
         description="What must be so: which nodes reach which, and which must not. Default: none.",

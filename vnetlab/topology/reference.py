@@ -148,6 +148,55 @@ vms: {server: {nics: [home]}}
 routers:
   gw: {nat: {forward: [{network: wan, proto: udp, port: 53, to: server}]}}
 """,
+    "tagged network": """\
+networks: {lan: {vlan: 1}, web: {vlan: 10}, db: {vlan: 20, ipv4: 10.20.0.0/24}}
+vms:
+  fw: {nics: [{network: lan, tagged: [web, {network: db, ipv4: 10.20.0.7}]}]}
+  db1: {nics: [db]}                       # fw has eth0, eth0.10 and eth0.20
+""",
+    "port group": """\
+networks: {lan: {vlan: 1}, web: {vlan: 10}, db: {vlan: 20}}
+port_groups:
+  customers: {network: web, isolated: true}
+  guests: {trunk: all, native: 1}
+vms:
+  a: {nics: [{port_group: customers}]}
+  fw: {nics: [{network: lan, port_group: guests, tagged: [web, db]}]}
+""",
+    "security": """\
+port_groups:
+  locked: {security: {forged_transmits: reject, mac_changes: reject}}
+vms: {a: {nics: [{port_group: locked}]}, b: }
+""",
+    "route": """\
+networks: {lan: {ipv4: 10.0.0.0/24}}
+vms:
+  fw: {nics: [{ipv4: 10.0.0.7}], sysctls: {net.ipv4.ip_forward: 1}}
+  a:
+    routes:
+      - 10.9.0.0/16 via 10.0.0.7          # the same as {to: 10.9.0.0/16, via: 10.0.0.7}
+      - default via 10.0.0.7 metric 100
+      - blackhole 10.8.0.0/16
+""",
+    "host": """\
+networks: {web: {vlan: 10}, db: {vlan: 20}}
+physical_switches: {tor1: , tor2: }
+hypervisors: {hv1: {pnics: {eno1: tor1}}}
+vms: {web1: {nics: [web]}}
+hosts:
+  db1: {to: tor1, nics: [db]}             # an access port of tor1
+  nas: {nics: [{to: tor2, network: db, rate: 10gbit}, {to: tor1, tagged: [web]}]}
+""",
+    "host NIC": """\
+networks: {lan: }
+hosts: {a: {nics: [{network: lan, delay: 1ms, out: {loss: 1%}}]}, b: }
+""",
+    "router interface": """\
+networks: {web: {vlan: 10}, db: {vlan: 20, ipv4: 10.20.0.0/24}}
+routers:
+  gw: {networks: [web, db]}
+  other: {networks: [{network: db, ipv4: 10.20.0.254}, web]}
+""",
     "router": """\
 networks: {web: {vlan: 10}, db: {vlan: 20}, lab: {vlan: 30}}
 routers:
@@ -164,7 +213,8 @@ _INTRODUCTION = """\
 A topology file is YAML. Every key may be left out, and so may a value: `hv1:` is a hypervisor with
 all the defaults. What is needed and not there is made, and what cannot be guessed is asked for.
 
-- Nodes (VMs, routers, hypervisors, physical switches) have names of their own: none has another's.
+- Nodes (VMs, hosts, routers, hypervisors, physical switches) have names of their own: none has
+  another's.
 - A file with `{{`, `{%` or `{#` in it is a Jinja2 template; its variables come from `--set
   NAME=VALUE` and `--vars FILE`.
 - `include` names files that are put together with this one; `defaults` says once what all objects

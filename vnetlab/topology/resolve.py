@@ -11,6 +11,7 @@ from vnetlab.topology.defaults import NATIVE_VLAN, vlans_of
 from vnetlab.topology.expectations import format_expectation
 from vnetlab.topology.groups import flatten
 from vnetlab.topology.overlays import Overlay
+from vnetlab.topology.resolve_nodes import resolve_host, resolve_router, resolve_vm
 from vnetlab.topology.resolve_policies import add_policies
 from vnetlab.topology.topology import (
     Expectation,
@@ -19,12 +20,8 @@ from vnetlab.topology.topology import (
     HypervisorNic,
     PhysicalSwitch,
     Pnic,
-    Router,
-    RouterInterface,
     Segment,
     Topology,
-    Vm,
-    Vnic,
     VSwitch,
 )
 
@@ -33,6 +30,7 @@ if TYPE_CHECKING:
 
     from vnetlab.topology import model, model_expect
     from vnetlab.topology.addressing import Addresses
+    from vnetlab.topology.ip import Address
 
 
 def resolve(
@@ -40,23 +38,23 @@ def resolve(
 ) -> Topology:
     """The topology that `file` describes, its objects in the file's order."""
     vlans = vlans_of(file.networks.values())
-    routed = {name for router in file.routers.values() for name in router.networks or ()}
+    held = addresses.held()
     groups, answering = flatten(file.groups), frozenset(nodes_with_addresses(file))
     topology = Topology(
         name=str(file.name),
         source=source,
         segments=tuple(
-            _resolve_segment(name, network, routed=name in routed)
-            for name, network in file.networks.items()
+            _resolve_segment(name, network, held) for name, network in file.networks.items()
         ),
         physical_switches=tuple(PhysicalSwitch(name=name) for name in file.physical_switches),
         hypervisors=tuple(
             _resolve_hypervisor(name, hypervisor, vlans, addresses)
             for name, hypervisor in file.hypervisors.items()
         ),
-        vms=tuple(_resolve_vm(name, vm, addresses) for name, vm in file.vms.items()),
+        vms=tuple(resolve_vm(name, vm, file, addresses) for name, vm in file.vms.items()),
+        hosts=tuple(resolve_host(name, host, addresses) for name, host in file.hosts.items()),
         routers=tuple(
-            _resolve_router(name, router, addresses) for name, router in file.routers.items()
+            resolve_router(name, router, addresses) for name, router in file.routers.items()
         ),
         security_groups=(),
         groups=tuple(Group(name=name, nodes=nodes) for name, nodes in groups.items()),
@@ -93,12 +91,12 @@ def _resolve_expectation(
     )
 
 
-def _resolve_segment(name: str, network: model.Network, *, routed: bool) -> Segment:
+def _resolve_segment(name: str, network: model.Network, held: frozenset[Address]) -> Segment:
     return Segment(
         name=name,
         vlan=network.vlan,
         prefixes=prefixes_of(network),
-        gateways=gateways_of(network) if routed else (),
+        gateways=tuple(it for it in gateways_of(network) if it in held),
         mtu=network.mtu,
         overlay=_resolve_overlay(network),
     )
@@ -145,26 +143,3 @@ def _resolve_pnic(name: str, pnic: model.Pnic, vlans: tuple[int, ...]) -> Pnic:
         vlans=vlans if pnic.vlans is None else tuple(sorted(set(pnic.vlans))),
         native=(pnic.native or NATIVE_VLAN) if vlans else None,
     )
-
-
-def _resolve_vm(name: str, vm: model.Vm, addresses: Addresses) -> Vm:
-    nics = tuple(
-        Vnic(
-            name=f"eth{index}",
-            vswitch=str(nic.vswitch),
-            segment=str(nic.network),
-            mac=addresses.vm_macs[name, index],
-            addresses=addresses.vms[name, index],
-        )
-        for index, nic in enumerate(vm.nics or ())
-    )
-    return Vm(name=name, hypervisor=str(vm.on), nics=nics)
-
-
-def _resolve_router(name: str, router: model.Router, addresses: Addresses) -> Router:
-    interfaces = tuple(
-        RouterInterface(segment=segment, addresses=addresses.routers[name, index])
-        for index, segment in enumerate(router.networks or ())
-    )
-    mac = addresses.router_macs[name]
-    return Router(name=name, switch=str(router.to), mac=mac, interfaces=interfaces)

@@ -18,7 +18,7 @@ from vnetlab.topology.policies import (
     SecurityGroup,
 )
 from vnetlab.topology.rule_text import literal_prefix, show_ports
-from vnetlab.topology.topology import Router, Topology, Vm
+from vnetlab.topology.topology import Host, Router, Topology, Vm, attachments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,11 +38,15 @@ _EVERYTHING = PolicyRule(
 
 def add_policies(file: File, topology: Topology) -> Topology:
     """The topology of `file` with who may send what to whom."""
-    peers = _Peers(file, (*topology.vms, *topology.routers))
+    peers = _Peers(file, (*topology.vms, *topology.hosts, *topology.routers))
     return replace(
         topology,
         security_groups=tuple(_group(name, it, peers) for name, it in file.security_groups.items()),
         vms=tuple(_add_to_vm(file.vms[vm.name], vm, peers) for vm in topology.vms),
+        hosts=tuple(
+            replace(host, firewall=_firewall(file.hosts[host.name].firewall, peers))
+            for host in topology.hosts
+        ),
         routers=tuple(
             replace(router, policy=_router_policy(file.routers[router.name], peers))
             for router in topology.routers
@@ -53,7 +57,7 @@ def add_policies(file: File, topology: Topology) -> Topology:
 class _Peers:
     """Who the names in rules are: the prefixes of networks, nodes and groups."""
 
-    def __init__(self, file: File, nodes: Iterable[Vm | Router]) -> None:
+    def __init__(self, file: File, nodes: Iterable[Vm | Host | Router]) -> None:
         self._prefixes: dict[str, tuple[Network, ...]] = {
             name: prefixes_of(network) for name, network in file.networks.items()
         }
@@ -145,8 +149,8 @@ def _forward(forward: model_policies.PortForward, peers: _Peers) -> PortForward:
     )
 
 
-def _addresses(node: Vm | Router) -> Iterator[Network]:
-    interfaces = node.nics if isinstance(node, Vm) else node.interfaces
+def _addresses(node: Vm | Host | Router) -> Iterator[Network]:
+    interfaces = node.interfaces if isinstance(node, Router) else tuple(attachments(node.nics))
     for interface in interfaces:
         for address in interface.addresses:
             yield from literal_prefix(str(address.ip))

@@ -26,7 +26,12 @@ _EXPECTED = {"model_type": "a mapping", "dict_type": "a mapping", "tuple_type": 
 _EXPECTED_PART = {
     "Expectation": "'A -> B' or a mapping",
     "HypervisorNic": "a network's name or a mapping",
+    "HostNic": "a network's name or a mapping",
     "Nic": "a network's name or a mapping",
+    "PortGroup": "a network's name or a mapping",
+    "Route": "'TO via ADDRESS' or a mapping",
+    "RouterNetwork": "a network's name or a mapping",
+    "Tagged": "a network's name or a mapping",
     "Pnic": "a physical switch's name or a mapping",
     "Vxlan": "a VNI or a mapping",
     "Rule": EXPECTED_RULE,

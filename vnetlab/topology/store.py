@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, reduce
 from ipaddress import ip_address, ip_interface, ip_network
+from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
@@ -69,8 +70,8 @@ def _from_json(value: Any, kind: Any) -> object:
 
 
 def _besides_none(kind: Any) -> Any:
-    """What `X | None` is where it is not None."""
-    return next(one for one in get_args(kind) if one is not NoneType)
+    """What `X | None` is where it is not None: X may be several."""
+    return reduce(or_, (one for one in get_args(kind) if one is not NoneType))
 
 
 @cache

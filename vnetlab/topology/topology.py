@@ -7,23 +7,16 @@ equal, byte for byte.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
 
 from vnetlab.topology.cables import Cable
+from vnetlab.topology.ip import Address as Address
+from vnetlab.topology.ip import Interface as Interface
+from vnetlab.topology.ip import Network as Network
 from vnetlab.topology.overlays import Overlay
 from vnetlab.topology.policies import Firewall, RouterPolicy, SecurityGroup
-
-Interface = IPv4Interface | IPv6Interface
-Network = IPv4Network | IPv6Network
-Address = IPv4Address | IPv6Address
+from vnetlab.topology.ports import Port, StaticRoute, TaggedInterface
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,19 +89,45 @@ class Hypervisor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vnic:
-    """A virtual NIC of a VM: an access port of a vSwitch, in one segment.
+class Attachment:
+    """An interface of a node with its own addresses in a segment, `tagged` or not; of which NIC."""
 
-    `name` is its name in the guest (`eth0`). `mac` is lower-case with colons. Of the names in
+    name: str
+    tagged: bool
+    segment: str
+    addresses: tuple[Interface, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vnic:
+    """A virtual NIC of a VM, and the port of a vSwitch that it is plugged into.
+
+    `name` is its name in the guest (`eth0`). `mac` is lower-case with colons. `segment` is that of
+    frames without a tag, None where there is none; `tagged` those with one. Of the names in
     `security_groups` each is there once; without any, everything may pass.
     """
 
     name: str
     vswitch: str
-    segment: str
+    segment: str | None
     mac: str
     addresses: tuple[Interface, ...]
+    port: Port
+    tagged: tuple[TaggedInterface, ...]
     security_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNic:
+    """A NIC of a bare-metal host, cabled to a port of a physical switch; see Vnic."""
+
+    name: str
+    switch: str
+    segment: str | None
+    mac: str
+    addresses: tuple[Interface, ...]
+    tagged: tuple[TaggedInterface, ...]
+    cable: Cable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +137,19 @@ class Vm:
     name: str
     hypervisor: str
     nics: tuple[Vnic, ...]
+    routes: tuple[StaticRoute, ...]
+    sysctls: tuple[tuple[str, str], ...]
+    firewall: Firewall = field(default_factory=Firewall)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A bare-metal host on physical switches."""
+
+    name: str
+    nics: tuple[HostNic, ...]
+    routes: tuple[StaticRoute, ...]
+    sysctls: tuple[tuple[str, str], ...]
     firewall: Firewall = field(default_factory=Firewall)
 
 
@@ -140,6 +172,9 @@ class Router:
     switch: str
     mac: str
     interfaces: tuple[RouterInterface, ...]
+    cable: Cable
+    routes: tuple[StaticRoute, ...]
+    sysctls: tuple[tuple[str, str], ...]
     policy: RouterPolicy = field(default_factory=RouterPolicy)
 
 
@@ -184,8 +219,22 @@ class Topology:
     physical_switches: tuple[PhysicalSwitch, ...]
     hypervisors: tuple[Hypervisor, ...]
     vms: tuple[Vm, ...]
+    hosts: tuple[Host, ...]
     routers: tuple[Router, ...]
     groups: tuple[Group, ...]
     expectations: tuple[Expectation, ...]
     security_groups: tuple[SecurityGroup, ...]
     lines: tuple[tuple[str, str], ...]
+
+
+def attachments(nics: Iterable[Vnic | HostNic | HypervisorNic]) -> Iterator[Attachment]:
+    """Every interface with addresses that the nics give to their node, in their order."""
+    for nic in nics:
+        if nic.segment is not None:
+            yield Attachment(
+                name=nic.name, tagged=False, segment=nic.segment, addresses=nic.addresses
+            )
+        for tagged in getattr(nic, "tagged", ()):
+            yield Attachment(
+                name=nic.name, tagged=True, segment=tagged.segment, addresses=tagged.addresses
+            )

@@ -56,6 +56,7 @@ def count_nodes(topology: Topology) -> str:
         ("physical switch", "physical switches", len(topology.physical_switches)),
         ("hypervisor", "hypervisors", len(topology.hypervisors)),
         ("VM", "VMs", len(topology.vms)),
+        ("host", "hosts", len(topology.hosts)),
         ("router", "routers", len(topology.routers)),
     )
     return ", ".join(
@@ -66,8 +67,15 @@ def count_nodes(topology: Topology) -> str:
 def _is_new(topology: Topology, done: Plan) -> bool:
     """Whether every node of the lab was made just now."""
     made = {c.new.name for c in done.changes if c.old is None and isinstance(c.new, Namespace)}
-    nodes = (topology.physical_switches, topology.hypervisors, topology.vms, topology.routers)
-    return all(node.name in made for kind in nodes for node in kind)
+    return made.issuperset(
+        (
+            *(switch.name for switch in topology.physical_switches),
+            *(hypervisor.name for hypervisor in topology.hypervisors),
+            *(vm.name for vm in topology.vms),
+            *(host.name for host in topology.hosts),
+            *(router.name for router in topology.routers),
+        )
+    )
 
 
 def _count(plan: Plan) -> str:

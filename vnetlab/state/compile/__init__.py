@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vnetlab.state.compile.hosts import compile_host
 from vnetlab.state.compile.hypervisors import compile_hypervisor
 from vnetlab.state.compile.parts import Context
 from vnetlab.state.compile.routers import compile_router
@@ -35,5 +36,7 @@ def _objects(context: Context) -> Iterator[Object]:
         yield from compile_hypervisor(context, hypervisor)
     for vm in context.topology.vms:
         yield from compile_vm(context, vm)
+    for host in context.topology.hosts:
+        yield from compile_host(context, host)
     for router in context.topology.routers:
         yield from compile_router(context, router)

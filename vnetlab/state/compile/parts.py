@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from ipaddress import ip_network
 from types import MappingProxyType
 
 from vnetlab.state.objects import (
@@ -21,15 +20,24 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.shaping import shape
 from vnetlab.topology.cables import Cable
+from vnetlab.topology.ip import EVERYWHERE
 from vnetlab.topology.names import kernel_name
-from vnetlab.topology.topology import HypervisorNic, Interface, Segment, Topology, Vnic
+from vnetlab.topology.topology import (
+    HostNic,
+    HypervisorNic,
+    Interface,
+    Segment,
+    Topology,
+    Vnic,
+    attachments,
+)
 
 NATIVE_VLAN = 1
 """The VLAN that trunks carry without a tag (IEEE 802.1Q-2022, 9.6: the default PVID)."""
 
 SWITCH_BRIDGE = "br0"
 
-DEFAULT_ROUTE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
+DEFAULT_ROUTE = EVERYWHERE
 
 _LAYER_2_ONLY = {
     "net/ipv6/conf/all/disable_ipv6": "1",
@@ -48,6 +56,7 @@ _LAYER_3 = {
 _SYSCTLS: dict[Role, dict[str, str]] = {
     Role.HYPERVISOR: _LAYER_2_ONLY,
     Role.PHYSICAL_SWITCH: _LAYER_2_ONLY,
+    Role.HOST: _LAYER_3 | {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"},
     Role.VM: _LAYER_3 | {"net/ipv4/ip_forward": "0", "net/ipv6/conf/all/forwarding": "0"},
     Role.ROUTER: _LAYER_3 | {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"},
 }
@@ -111,7 +120,8 @@ def _members(topology: Topology) -> dict[str, dict[str, str]]:
     members: dict[str, dict[str, str]] = {segment.name: {} for segment in topology.segments}
     for vm in topology.vms:
         for nic in vm.nics:
-            members[nic.segment].setdefault(vm.hypervisor, nic.vswitch)
+            for attached in attachments((nic,)):
+                members[attached.segment].setdefault(vm.hypervisor, nic.vswitch)
     return members
 
 
@@ -157,17 +167,20 @@ def addresses_on(link: Link, interfaces: Iterable[Interface]) -> Iterator[Addres
 
 
 def default_routes(
-    context: Context, netns: str, nics: Iterable[Vnic | HypervisorNic]
+    context: Context, netns: str, nics: Iterable[Vnic | HostNic | HypervisorNic]
 ) -> Iterator[Route]:
     """A default route per family, through the first interface whose network has a gateway."""
     seen: set[int] = set()
-    for nic in nics:
-        for gateway in context.segments[nic.segment].gateways:
-            held = {address.version for address in nic.addresses}
-            if gateway.version in held - seen:
+    for attached in attachments(nics):
+        segment = context.segments[attached.segment]
+        own = {interface.ip for interface in attached.addresses}
+        for gateway in segment.gateways:
+            held = {address.version for address in attached.addresses}
+            if gateway.version in held - seen and gateway not in own:
                 seen.add(gateway.version)
                 everywhere = DEFAULT_ROUTE[gateway.version]
-                yield Route(netns=netns, destination=everywhere, via=gateway, link=nic.name)
+                link = f"{attached.name}.{segment.vlan}" if attached.tagged else attached.name
+                yield Route(netns=netns, destination=everywhere, via=gateway, link=link)
 
 
 def has_ipv6(addresses: Iterable[Interface]) -> bool:

@@ -5,50 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from vnetlab.state.compile.parts import (
-    Context,
-    addresses_on,
-    bridge_vlan,
-    default_routes,
-    has_ipv6,
-    node,
-    veth,
-)
+from vnetlab.state.compile.guests import compile_nic, compile_routes
+from vnetlab.state.compile.parts import Context, bridge_vlan, node, veth
 from vnetlab.state.compile.policies import compile_firewall
-from vnetlab.state.objects import (
-    Object,
-    Role,
-)
-from vnetlab.topology.topology import (
-    Vm,
-    Vnic,
-)
+from vnetlab.state.objects import Address, Object, Role
+from vnetlab.topology.topology import Vm, Vnic
 
 
 def compile_vm(context: Context, vm: Vm) -> Iterator[Object]:
-    """A VM with its vNICs, their vSwitch ports and its default routes."""
-    yield from node(vm.name, Role.VM)
+    """A VM with its vNICs, their vSwitch ports and its routes."""
+    yield from node(vm.name, Role.VM, dict(vm.sysctls))
+    held: list[Address] = []
     for vnic in vm.nics:
-        yield from _vnic(context, vm, vnic)
-    yield from default_routes(context, vm.name, vm.nics)
+        for item in _vnic(context, vm, vnic):
+            yield item
+            held += [item] if isinstance(item, Address) else []
+    yield from compile_routes(context, vm.name, vm.nics, vm.routes, held)
     yield from compile_firewall(vm.name, vm.firewall)
 
 
 def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
-    """A vNIC and the vSwitch's access port that it is plugged into."""
-    segment = context.segments[vnic.segment]
-    guest = replace(
-        context.link(vm.name, vnic.name, Role.VNIC),
-        mac=vnic.mac,
-        mtu=segment.mtu,
-        link_local=has_ipv6(vnic.addresses),
-    )
+    """A vNIC and the vSwitch's port that it is plugged into."""
+    guest, on_it = compile_nic(context, vm.name, vnic, Role.VNIC)
     port = replace(
         context.link(vm.hypervisor, f"{vm.name}.{vnic.name}", Role.VSWITCH_PORT),
-        mtu=segment.mtu,
+        mtu=guest.mtu,
         master=vnic.vswitch,
     )
     yield from veth(guest, port)
-    yield from addresses_on(guest, vnic.addresses)
-    if segment.vlan is not None:
-        yield bridge_vlan(port, segment.vlan, access=True)
+    yield from on_it
+    if vnic.port.untagged is not None:
+        yield bridge_vlan(port, vnic.port.untagged, access=True)
+    for vid in vnic.port.tagged:
+        yield bridge_vlan(port, vid, access=False)

@@ -1,0 +1,50 @@
+"""Ports, tagged networks and routes with nothing left to guess (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vnetlab.topology.ip import Address, Interface, Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Security:
+    """What a port lets its guest do; each is True where it is accepted."""
+
+    forged_transmits: bool = True
+    mac_changes: bool = True
+    promiscuous: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A port of a switch that a guest is plugged into.
+
+    `untagged` is the VLAN of frames without a tag, None where they go nowhere or where there are
+    no VLANs; `tagged` are the VLANs that reach the guest with a tag, sorted: none at an access
+    port. `group` is the port group's name, None where there is none.
+    """
+
+    group: str | None
+    untagged: int | None
+    tagged: tuple[int, ...]
+    isolated: bool
+    security: Security
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaggedInterface:
+    """A network that a guest is in with a tag: an 802.1Q sub-interface."""
+
+    segment: str
+    addresses: tuple[Interface, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticRoute:
+    """A static route; `via` is None for one that is not unicast. `metric` 0: none given."""
+
+    destination: Network
+    via: Address | None
+    type: str
+    metric: int
