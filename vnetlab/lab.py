@@ -67,6 +67,7 @@ def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: 
     with lab.locked(waiting=waiting):
         _refuse_another_file(lab, topology)
         _require_features(desired)
+        _require_settings(topology)
         was_there = lab.live.exists()
         try:
             lab.create()
@@ -282,6 +283,19 @@ def _require_features(desired: State) -> None:
             "this kernel has no " + ", no ".join(_with_need(f, required[f]) for f in lacking),
             fix="use --realm uml: 'vnetlab doctor' tells more",
         )
+
+
+def _require_settings(topology: Topology) -> None:
+    wanted = {vm.name: vm.sysctls for vm in topology.vms}
+    wanted |= {host.name: host.sysctls for host in topology.hosts}
+    wanted |= {router.name: router.sysctls for router in topology.routers}
+    for name, settings in wanted.items():
+        for key, _ in settings:
+            if not sysctls.known(key):
+                raise MissingFeatureError(
+                    f"this kernel has no setting {key.replace('/', '.')} (wanted by {name})",
+                    fix="leave it out, or use a kernel that has it",
+                )
 
 
 def _with_need(feature: Feature, example: Object | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,16 +11,18 @@ from vnetlab.kernel import namespaces
 
 PROC_SYS = Path("/proc/sys")
 
+_CONF_OF_LINK = re.compile(r"^(net/ipv[46]/(?:conf|neigh)/)(?!all/)[^/]+/")
+
 
 def known(key: str) -> bool:
-    """Whether this kernel has the setting `key`."""
-    return (PROC_SYS / key).exists()
+    """Whether this kernel has the setting `key`; of a link that may be yet to come, for any."""
+    return (PROC_SYS / _CONF_OF_LINK.sub(r"\1default/", key)).exists()
 
 
 def read(key: str) -> str | None:
-    """Return the setting's value, without white space around it; None where there is none."""
+    """Return the setting's value, a space between several; None where there is none."""
     try:
-        return (PROC_SYS / key).read_text().strip()
+        return " ".join((PROC_SYS / key).read_text().split())
     except OSError:
         return None
 

@@ -29,7 +29,7 @@ ROUTE_TYPES = ("unicast", "blackhole", "unreachable", "prohibit")
 DEFAULT = "default"
 _HIGHEST_METRIC = 2**32 - 1
 _ROUTE = "a route such as '10.9.0.0/16 via 10.0.0.7' or 'blackhole 10.9.0.0/16'"
-_SYSCTL = re.compile(r"(net|kernel|user)([./][\w-]+)+", re.ASCII)
+_SYSCTL = re.compile(r"net(\.[\w-]+)+|net(/[\w.-]+)+", re.ASCII)
 
 
 def _choice(*words: str) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -75,7 +75,10 @@ def _parse_settings(value: object) -> object:
             raise got(key, "a setting of the network such as net.ipv4.ip_forward")
         if isinstance(setting, bool) or not isinstance(setting, int | str):
             raise got(setting, f"a number or text for {key}")
-    return {key.replace(".", "/"): str(setting) for key, setting in value.items()}
+    return {
+        key if "/" in key else key.replace(".", "/"): " ".join(str(setting).split())
+        for key, setting in value.items()
+    }
 
 
 class RouteText:

@@ -1,0 +1,105 @@
+"""Trunk ports to guests, bare-metal hosts, static routes and settings, in a real kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.conftest import Bench
+from vnetlab import lab as verbs
+from vnetlab.errors import MissingFeatureError
+from vnetlab.lab import ProbeOptions
+from vnetlab.state.show import describe_change
+
+pytestmark = pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem", "tbf")
+TOPOLOGIES = Path(__file__).parents[2] / "topologies"
+TAGGING = (TOPOLOGIES / "guest-tagging.yaml").read_text()
+BARE = (TOPOLOGIES / "bare-metal.yaml").read_text()
+InNode = Callable[..., str]
+
+
+def reaches(bench: Bench, source: str, destination: str, version: int = 4) -> bool:
+    """Whether a probe gets its reply."""
+    options = ProbeOptions(version=version)
+    trace = verbs.probe("bench", source, destination, bench.root, options=options)
+    return all(packet.outcome.name == "REPLIED" for packet in trace.packets)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_guest_routes_between_the_vlans_that_it_tags(bench: Bench, version: int) -> None:
+    """Two VMs reach each other through sub-interfaces of a third one's only vNIC."""
+    bench.up(TAGGING)
+    assert reaches(bench, "web1", "db1", version)
+    assert reaches(bench, "web2", "db1", version)
+    assert bench.plan(TAGGING).changes == ()
+
+
+def test_a_native_vlan_reaches_a_guest_without_a_tag(bench: Bench) -> None:
+    """The vNIC itself is in the network of the trunk's native VLAN."""
+    bench.up(TAGGING)
+    assert reaches(bench, "admin", "fw")
+
+
+def test_a_vlan_that_the_trunk_does_not_carry_does_not_reach_the_guest(
+    bench: Bench, in_node: InNode
+) -> None:
+    """Without VLAN 20 at its port the guest's sub-interface hears nothing."""
+    bench.up(TAGGING)
+    in_node("hv1", "bridge", "vlan", "del", "dev", "fw.eth0", "vid", "20")
+    assert not reaches(bench, "web1", "db1")
+    assert [str(change.subject) for change in bench.up(TAGGING).changes]
+    assert reaches(bench, "web1", "db1")
+
+
+def test_bare_metal_hosts_are_nodes_like_others(bench: Bench) -> None:
+    """They are reached from VMs, over the router and by each other, with tags or without."""
+    bench.up(BARE)
+    assert reaches(bench, "web1", "db1")
+    assert reaches(bench, "backup", "db1")
+    assert reaches(bench, "backup", "web1")
+    assert reaches(bench, "backup", "db1", 6)
+    assert bench.plan(BARE).changes == ()
+
+
+def test_routes_and_settings_are_as_the_file_says(bench: Bench, in_node: InNode) -> None:
+    """Each type of route, its metric, and a setting by name."""
+    bench.up(BARE)
+    routes = in_node("backup", "ip", "route")
+    assert "192.0.2.0/24 via 10.20.0.5 dev eth0 proto static" in routes
+    assert "blackhole 198.51.100.0/24" in routes
+    assert "default via 10.10.0.1 dev eth1.10 proto static metric 50" in routes
+    assert routes.count("default") == 1
+    assert in_node("db1", "sysctl", "-n", "net.ipv4.icmp_ratemask").strip() == "0"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("192.0.2.0/24", "192.0.3.0/24", "route 192.0.3.0/24 via 10.20.0.5 dev eth0 in backup"),
+        ("metric: 50", "metric: 60", "metric 60"),
+        ("icmp_ratemask: 0", "icmp_ratelimit: 9", "net.ipv4.icmp_ratelimit in db1: value 0 -> 9"),
+        ("rate: 10mbit", "rate: 20mbit", "tbf on backup.eth0"),
+        ("tagged: [web, storage]", "tagged: [web]", "- VLAN interface backup.eth1.30"),
+    ],
+)
+def test_an_edit_changes_what_it_is_about(
+    bench: Bench, before: str, after: str, words: str
+) -> None:
+    """One value of the file, one object of the lab, in one round."""
+    bench.up(BARE)
+    edited = BARE.replace(before, after)
+    changes = bench.up(edited).changes
+    assert any(words in describe_change(change) for change in changes), changes
+    touched = {getattr(change.subject, "netns", "") for change in changes}
+    assert touched <= {"backup", "db1", "tor1"}
+    assert bench.plan(edited).changes == ()
+
+
+def test_a_setting_that_the_kernel_lacks_is_refused_before_anything_changes(bench: Bench) -> None:
+    """It is named, with the node that wants it."""
+    wanting = BARE.replace("icmp_ratemask", "no_such_setting")
+    with pytest.raises(MissingFeatureError, match=r"net\.ipv4\.no_such_setting \(wanted by db1\)"):
+        bench.up(wanting)
+    assert bench.leftovers() == []
