@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vnetlab.topology.check_networks import routed_networks
 from vnetlab.topology.check_wiring import join_ends, root_of, uplinks
+from vnetlab.topology.model_ports import networks_of
 from vnetlab.topology.wording import join_choices
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
-    from vnetlab.topology.model import File, HostNic, Nic
+    from vnetlab.topology.model import File
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,11 @@ def attachments_of(file: File) -> Iterator[Attachment]:
     """Every interface in a network, and where it is plugged in."""
     for name, vm in file.vms.items():
         for nic in vm.nics or ():
-            for network in _networks_of(nic):
+            for network in networks_of(nic):
                 yield Attachment(network, name, f"{vm.on}.{nic.vswitch}")
     for name, host in file.hosts.items():
         for host_nic in host.nics or ():
-            for network in _networks_of(host_nic):
+            for network in networks_of(host_nic):
                 yield Attachment(network, name, str(host_nic.to))
     for name, hypervisor in file.hypervisors.items():
         for own in hypervisor.nics or ():
@@ -65,12 +66,6 @@ def attachments_of(file: File) -> Iterator[Attachment]:
     for name, router in file.routers.items():
         for attached in router.networks or ():
             yield Attachment(str(attached.network), name, str(router.to))
-
-
-def _networks_of(nic: Nic | HostNic) -> tuple[str, ...]:
-    """The networks that a NIC is in, with a tag or without."""
-    names = (nic.network, *(tagged.network for tagged in nic.tagged))
-    return tuple(name for name in names if name is not None)
 
 
 def _warn_of_parts(name: str, here: Sequence[Attachment], file: File, findings: Findings) -> None:
