@@ -79,7 +79,7 @@ def test_routes_and_settings_are_as_the_file_says(bench: Bench, in_node: InNode)
     [
         ("192.0.2.0/24", "192.0.3.0/24", "route 192.0.3.0/24 via 10.20.0.5 dev eth0 in backup"),
         ("metric: 50", "metric: 60", "metric 60"),
-        ("icmp_ratemask: 0", "icmp_ratelimit: 9", "net.ipv4.icmp_ratelimit in db1: value 0 -> 9"),
+        ("icmp_ratemask: 0", "icmp_ratemask: 9", "net.ipv4.icmp_ratemask in db1: value 0 -> 9"),
         ("rate: 10mbit", "rate: 20mbit", "tbf on backup.eth0"),
         ("tagged: [web, storage]", "tagged: [web]", "- VLAN interface backup.eth1.30"),
     ],

@@ -143,7 +143,10 @@ _METRIC_FORM = {
 }
 _SETTINGS_FORM = {
     "anyOf": [
-        {"type": "object", "additionalProperties": {"type": ["string", "integer"]}},
+        {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
+        },
         {"type": "null"},
     ]
 }
