@@ -32,13 +32,19 @@ _ROUTE = "a route such as '10.9.0.0/16 via 10.0.0.7' or 'blackhole 10.9.0.0/16'"
 _SYSCTL = re.compile(r"net(\.[\w-]+)+|net(/[\w.-]+)+", re.ASCII)
 
 
-def _choice(*words: str) -> tuple[BeforeValidator, WithJsonSchema]:
+def _choice(title: str, meaning: str, *words: str) -> tuple[BeforeValidator, WithJsonSchema]:
     def parse(value: object) -> object:
         if value not in words:
             raise got(value, " or ".join((", ".join(words[:-1]), words[-1])))
         return value
 
-    described = {"title": "word", "description": f"One of {', '.join(words)}.", "enum": [*words]}
+    described: JsonSchemaValue = {
+        "title": title,
+        "description": meaning,
+        "examples": [*words],
+        "type": "string",
+        "pattern": f"^({'|'.join(words)})$",
+    }
     return BeforeValidator(parse), WithJsonSchema(described)
 
 
@@ -113,8 +119,8 @@ def _parse_route(value: object) -> object:
     return {**route, "type": kind} if kind else route
 
 
-_DECIDE = _choice("accept", "reject")
-_KIND = _choice(*ROUTE_TYPES)
+_DECIDE = _choice("consent", "Whether a port lets it pass.", "accept", "reject")
+_KIND = _choice("route type", "What becomes of the packet, as in ip-route(8).", *ROUTE_TYPES)
 _TEXT_PREFIX = {
     "title": "prefix or default",
     "type": "string",
