@@ -53,7 +53,8 @@ class Findings:
     def warn(self, path: Path, text: str, *, fix: str = "") -> None:
         """Note what is likely wrong, though allowed, at the key of `path` or what is above it."""
         path = self.origin(path)
-        problem = self._problem(path, text, fix)
+        place = self._nearest(path)
+        problem = place.source.problem(place.key, text, path=format_path(path), fix=fix)
         warning = replace(problem, severity="warning")
         if warning not in self._warnings:
             self._warnings.append(warning)
