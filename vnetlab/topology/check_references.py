@@ -53,7 +53,7 @@ def check_references(file: File, findings: Findings) -> None:
             _check_network(at, group.network, file, findings)
     for name, router in file.routers.items():
         path = ("routers", name)
-        _check_one((*path, "to"), "physical switch", router.to, file.physical_switches, findings)
+        _check_router_place(path, router, file, findings)
         _check_router_networks(path, router, file, findings)
         if not router.networks:
             findings.add((*path, "networks"), "got no network, expected at least one")
@@ -83,6 +83,8 @@ def _named_paths(file: File) -> Iterator[Path]:
     for name, hypervisor in file.hypervisors.items():
         yield from (("hypervisors", name, "pnics", pnic) for pnic in hypervisor.pnics or ())
         yield from (("hypervisors", name, "vswitches", it) for it in hypervisor.vswitches or ())
+    for name, router in file.routers.items():
+        yield from (("routers", name, "vrfs", it) for it in router.vrfs)
 
 
 def _check_unique(file: File, findings: Findings) -> None:
@@ -153,6 +155,18 @@ def _check_tagged(path: Path, nic: Nic | HostNic, file: File, findings: Findings
             text = f"network '{tagged.network}' is there already"
             findings.add(at, text, fix="remove one")
         seen.add(tagged.network)
+
+
+def _check_router_place(path: Path, router: Router, file: File, findings: Findings) -> None:
+    if router.on is None or router.to is not None:
+        switches = file.physical_switches
+        _check_one((*path, "to"), "physical switch", router.to, switches, findings)
+    if router.on is not None:
+        _check_one((*path, "on"), "hypervisor", router.on, file.hypervisors, findings)
+        hypervisor = file.hypervisors.get(router.on)
+        if hypervisor and hypervisor.vswitches:
+            at = (*path, "vswitch")
+            _check_one(at, "vSwitch", router.vswitch, hypervisor.vswitches, findings)
 
 
 def _check_router_networks(path: Path, router: Router, file: File, findings: Findings) -> None:

@@ -66,6 +66,9 @@ def _links(name: str, file: File) -> Iterator[tuple[str, Path]]:
         if vm.on == name:
             for index in range(len(vm.nics or ())):
                 yield f"{vm_name}.eth{index}", ("vms", vm_name)
+    for router_name, router in file.routers.items():
+        if router.on == name:
+            yield f"{router_name}.eth0", ("routers", router_name)
     for index in range(len(file.hypervisors[name].nics or ())):
         yield f"vmk{index}", (*path, "nics", index)
         yield f"{name}.vmk{index}", (*path, "nics", index)

@@ -52,7 +52,8 @@ def fill_in(file: File, path: Path) -> File:
             },
             "hosts": {name: _fill_host(it, switches, networks) for name, it in file.hosts.items()},
             "routers": {
-                name: _fill_router(r, switches, networks) for name, r in file.routers.items()
+                name: _fill_router(r, switches, hypervisors, networks)
+                for name, r in file.routers.items()
             },
         }
     )
@@ -142,14 +143,23 @@ def _fill_host(
 
 
 def _fill_router(
-    router: Router, switches: Mapping[str, PhysicalSwitch], networks: Mapping[str, Network]
+    router: Router,
+    switches: Mapping[str, PhysicalSwitch],
+    hypervisors: Mapping[str, Hypervisor],
+    networks: Mapping[str, Network],
 ) -> Router:
-    routed = router.networks
+    routed, virtual = router.networks, router.on is not None
     if routed is None:
-        routed = tuple(
-            RouterNetwork(network=name) for name, it in networks.items() if it.vxlan is None
-        )
-    return router.model_copy(update={"to": router.to or _only(switches), "networks": routed})
+        reached = [name for name, it in networks.items() if it.vxlan is None or virtual]
+        routed = tuple(RouterNetwork(network=name) for name in reached)
+    hypervisor = hypervisors.get(router.on or "")
+    vswitches = (hypervisor.vswitches or {}) if hypervisor else {}
+    filled = {
+        "to": router.to or (None if virtual else _only(switches)),
+        "vswitch": router.vswitch or _only(vswitches),
+        "networks": routed,
+    }
+    return router.model_copy(update=filled)
 
 
 def _only(choices: Mapping[str, object]) -> str | None:

@@ -57,7 +57,8 @@ def add_parts(file: File) -> File:
 
 def _needs_switch(file: File) -> bool:
     pnics = any(hypervisor.pnics for hypervisor in file.hypervisors.values())
-    return bool(file.routers or file.hosts) or len(file.hypervisors) > 1 or pnics
+    physical = [router for router in file.routers.values() if router.on is None]
+    return bool(physical or file.hosts) or len(file.hypervisors) > 1 or pnics
 
 
 def _add_to_hypervisor(hypervisor: Hypervisor, *, has_switch: bool) -> Hypervisor:

@@ -30,6 +30,7 @@ from vnetlab.topology.model_expect import Expectations
 from vnetlab.topology.model_overlays import VNI_FORM, HypervisorNic, Vxlan
 from vnetlab.topology.model_policies import Firewall, Nat, Rules, SecurityGroup
 from vnetlab.topology.model_ports import Machine, PortGroup, TaggedNetworks
+from vnetlab.topology.model_vrfs import RouterRoutes, Vrf
 from vnetlab.topology.part import Part
 
 
@@ -223,21 +224,41 @@ class RouterNetwork(Part):
     ipv6: Address6 | None = Field(
         default=None, description="IPv6 address. Default: the gateway's, or assigned."
     )
+    vrf: Text | None = Field(
+        default=None, description="VRF of the router that it is in. Default: none."
+    )
 
 
 class Router(Cable, Machine):
-    """A router on a stick: one trunk port on a physical switch, an interface per network.
+    """A router on a stick: one trunk port on a switch, an interface per network.
 
-    It takes the gateway address of each of its networks; in a network whose gateway is another
+    The switch is a physical one, or the vSwitch of the hypervisor that a virtual router is on. It
+    takes the gateway address of each of its networks; in a network whose gateway is another
     router already, it gets an assigned address.
     """
 
     model_config = ConfigDict(title="router")
 
-    to: Text | None = Field(default=None, description="Physical switch. Default: the only one.")
-    networks: tuple[Annotated[RouterNetwork, ShortForm("network")], ...] | None = Field(
-        default=None, description="The networks that it routes between. Default: all of them."
+    to: Text | None = Field(
+        default=None,
+        description="Physical switch. Default: the only one, if it is on no hypervisor.",
     )
+    on: Text | None = Field(
+        default=None,
+        description="Hypervisor of a virtual router. Default: none, it is on a physical switch.",
+    )
+    vswitch: Text | None = Field(
+        default=None, description="vSwitch of a virtual router. Default: the hypervisor's only one."
+    )
+    networks: tuple[Annotated[RouterNetwork, ShortForm("network")], ...] | None = Field(
+        default=None,
+        description="The networks that it routes between. "
+        "Default: all of them, but overlay networks only if it is on a hypervisor.",
+    )
+    vrfs: Section[Vrf] = Field(
+        default={}, description="Its VRFs by name, which separate networks. Default: none."
+    )
+    routes: RouterRoutes = Field(default=(), description="Static routes. Default: none.")
     acl: Rules = Field(
         default=(), description="Rules for what it forwards, in their order. Default: none."
     )

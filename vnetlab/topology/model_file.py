@@ -22,11 +22,17 @@ class _Defaults(Part):
 
 def _class_of(key: str, parts: tuple[type[Part], ...]) -> type[Part]:
     """The class with the keys of all these: of VMs' vNICs and of bare-metal hosts' NICs."""
+    parts = tuple(part for part in parts if not any(_is_more(other, part) for other in parts))
     if len(parts) == 1:
         return parts[0]
     titled = type(f"_Any{key}", (Part,), {"model_config": ConfigDict(title=f"any {key}")})
     doc = f"The keys of {key} of every kind; each has those that it knows."
     return create_model(f"Any{key.title()}", __base__=(*parts, titled), __doc__=doc)
+
+
+def _is_more(part: type[Part], than: type[Part]) -> bool:
+    """Whether a part has all keys of another, and more: a router's route is a route."""
+    return part is not than and issubclass(part, than)
 
 
 _KINDS: dict[str, Any] = {

@@ -49,7 +49,12 @@ def attachments(file: model.File) -> Iterator[Attachment]:
     for name, vm in file.vms.items():
         for index, nic in enumerate(vm.nics or ()):
             path = ("vms", name, "nics", index)
-            yield from _attachment(vm.on, nic.vswitch, nic.network, path)
+            for it in (nic.network, *(tagged.network for tagged in nic.tagged)):
+                yield from _attachment(vm.on, nic.vswitch, it, path)
+    for name, router in file.routers.items():
+        for index, attached in enumerate(router.networks or ()):
+            path = ("routers", name, "networks", index)
+            yield from _attachment(router.on, router.vswitch, attached.network, path)
 
 
 def overlay_attachments(file: model.File) -> Iterator[tuple[Attachment, str]]:

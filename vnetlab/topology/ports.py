@@ -42,9 +42,13 @@ class TaggedInterface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticRoute:
-    """A static route; `via` is None for one that is not unicast. `metric` 0: none given."""
+    """A static route; `via` is None for one that is not unicast. `metric` 0: none given.
+
+    `vrf` is the router's VRF that it belongs to, None for the main table.
+    """
 
     destination: Network
     via: Address | None
     type: str
     metric: int
+    vrf: str | None

@@ -32,6 +32,21 @@ hypervisors:
   hv2: {pnics: {eno1: {rate: 10gbit}}}
   hv3: {pnics: {}}                        # no uplink
 """,
+    "VRF": """\
+networks: {red: {vlan: 10}, blue: {vlan: 20}}
+routers:
+  gw:
+    networks: [{network: red, vrf: customer-a}, {network: blue, vrf: customer-b}]
+    vrfs: {customer-a: , customer-b: {table: 20}}
+""",
+    "router's route": """\
+networks: {red: {vlan: 10, ipv4: 10.1.0.0/24}}
+routers:
+  gw:
+    networks: [{network: red, vrf: customer-a}]
+    vrfs: {customer-a: }
+    routes: [{to: 10.9.0.0/16, via: 10.1.0.9, vrf: customer-a}]
+""",
     "VXLAN": """\
 networks:
   under: {vlan: 100, mtu: 1600}

@@ -8,8 +8,10 @@ from vnetlab.topology.cables import resolve_cable
 from vnetlab.topology.forms_ports import ALL, DEFAULT
 from vnetlab.topology.ip import EVERYWHERE
 from vnetlab.topology.model_ports import Security as SecurityPart
+from vnetlab.topology.model_vrfs import RouterRoute
 from vnetlab.topology.ports import Port, Security, StaticRoute, TaggedInterface
 from vnetlab.topology.topology import Host, HostNic, Router, RouterInterface, Vm, Vnic
+from vnetlab.topology.vrfs import resolve_vrfs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,14 +66,21 @@ def resolve_host(name: str, host: model.Host, addresses: Addresses) -> Host:
 def resolve_router(name: str, router: model.Router, addresses: Addresses) -> Router:
     """The router with its interfaces."""
     interfaces = tuple(
-        RouterInterface(segment=str(attached.network), addresses=addresses.routers[name, index])
+        RouterInterface(
+            segment=str(attached.network),
+            addresses=addresses.routers[name, index],
+            vrf=attached.vrf,
+        )
         for index, attached in enumerate(router.networks or ())
     )
     return Router(
         name=name,
-        switch=str(router.to),
+        switch=router.to,
+        hypervisor=router.on,
+        vswitch=router.vswitch,
         mac=addresses.router_macs[name],
         interfaces=interfaces,
+        vrfs=resolve_vrfs(router.vrfs),
         cable=resolve_cable(router),
         routes=resolve_routes(router),
         sysctls=tuple(sorted(router.sysctls.items())),
@@ -89,7 +98,13 @@ def _resolve_route(route: model_ports.Route) -> StaticRoute:
         destination = EVERYWHERE[route.via.version if route.via else 4]
     assert destination is not None
     assert not isinstance(destination, str)
-    return StaticRoute(destination=destination, via=route.via, type=route.type, metric=route.metric)
+    return StaticRoute(
+        destination=destination,
+        via=route.via,
+        type=route.type,
+        metric=route.metric,
+        vrf=route.vrf if isinstance(route, RouterRoute) else None,
+    )
 
 
 def _resolve_tagged(

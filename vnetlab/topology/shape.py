@@ -31,6 +31,7 @@ _EXPECTED_PART = {
     "PortGroup": "a network's name or a mapping",
     "Route": "'TO via ADDRESS' or a mapping",
     "RouterNetwork": "a network's name or a mapping",
+    "RouterRoute": "'TO via ADDRESS' or a mapping",
     "Tagged": "a network's name or a mapping",
     "Pnic": "a physical switch's name or a mapping",
     "Vxlan": "a VNI or a mapping",

@@ -17,6 +17,7 @@ from vnetlab.topology.ip import Network as Network
 from vnetlab.topology.overlays import Overlay
 from vnetlab.topology.policies import Firewall, RouterPolicy, SecurityGroup
 from vnetlab.topology.ports import Port, StaticRoute, TaggedInterface
+from vnetlab.topology.vrfs import Vrf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,23 +156,32 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouterInterface:
-    """A router's interface in a segment; an 802.1Q sub-interface where the segment has a VLAN."""
+    """A router's interface in a segment; an 802.1Q sub-interface where the segment has a VLAN.
+
+    `vrf` is the name of the VRF that it is in, None for none.
+    """
 
     segment: str
     addresses: tuple[Interface, ...]
+    vrf: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Router:
-    """A router on a stick: one trunk port on a physical switch, an interface per segment.
+    """A router on a stick: one trunk port, an interface per segment.
 
-    `mac` is that of its physical port, which its sub-interfaces share.
+    The port is one of a physical switch, or of a vSwitch of a hypervisor: `switch`, or else
+    `hypervisor` and `vswitch`, are not None. `mac` is that of its trunk port, which its
+    sub-interfaces share.
     """
 
     name: str
-    switch: str
+    switch: str | None
+    hypervisor: str | None
+    vswitch: str | None
     mac: str
     interfaces: tuple[RouterInterface, ...]
+    vrfs: tuple[Vrf, ...]
     cable: Cable
     routes: tuple[StaticRoute, ...]
     sysctls: tuple[tuple[str, str], ...]

@@ -64,8 +64,9 @@ def attachments_of(file: File) -> Iterator[Attachment]:
         for own in hypervisor.nics or ():
             yield Attachment(str(own.network), name, f"{name}.{own.vswitch}")
     for name, router in file.routers.items():
+        place = router.to or f"{router.on}.{router.vswitch}"
         for attached in router.networks or ():
-            yield Attachment(str(attached.network), name, str(router.to))
+            yield Attachment(str(attached.network), name, place)
 
 
 def _warn_of_parts(name: str, here: Sequence[Attachment], file: File, findings: Findings) -> None:
@@ -121,7 +122,7 @@ def _warn_unreachable(
     routed = routed_networks(file)
     if name in routed or not routed:
         return
-    elsewhere = {it.node for it in attachments if it.network != name}
+    elsewhere = {it.node for it in attachments if it.network != name} | file.hypervisors.keys()
     shut_in = [it.node for it in here if it.node not in elsewhere]
     if shut_in:
         text = f"no router has this network: {join_choices(dict.fromkeys(shut_in))} cannot leave it"

@@ -86,11 +86,11 @@ def expected_path(state: State, source: str, destination: IpAddress) -> Expected
     """Return the path from node `source` to `destination`, as far as routes and wiring lead."""
     wiring = index_wiring(state)
     spans: list[Span] = []
-    netns = source
+    netns, came_by = source, None
     visited: set[str] = set()
     while netns not in visited:
         visited.add(netns)
-        next_hop = find_next_hop(wiring, netns, destination)
+        next_hop = find_next_hop(wiring, netns, destination, came_by=came_by)
         if next_hop is None:
             break
         span = _cross(wiring, next_hop)
@@ -100,7 +100,7 @@ def expected_path(state: State, source: str, destination: IpAddress) -> Expected
             break
         if next_hop.address == destination:
             return ExpectedPath(spans=tuple(spans), complete=True)
-        netns = here.netns
+        netns, came_by = here.netns, here
         if any(link.netns == netns for link in wiring.holders.get(destination, ())):
             return ExpectedPath(spans=tuple(spans), complete=True)
     return ExpectedPath(spans=tuple(spans), complete=False)

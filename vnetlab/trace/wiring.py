@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TypeVar
 
-from vnetlab.state.objects import Kind, Link, LinkId, Route, State
+from vnetlab.state.objects import MAIN_TABLE, Kind, Link, LinkId, Route, RouteKind, State
 from vnetlab.trace.request import IpAddress
 
 _K = TypeVar("_K")
@@ -21,7 +21,7 @@ class Wiring:
 
     `ports` are a bridge's, `subinterfaces` the 802.1Q links above a link, both sorted; `holders`
     are the links that hold an address; `remotes` the VTEPs that a VTEP sends to; `vlans` the VLAN
-    that a port gives to frames without a tag.
+    that a port gives to frames without a tag; `tables` the routing table of a link in a VRF.
     """
 
     links: Mapping[LinkId, Link]
@@ -32,6 +32,7 @@ class Wiring:
     routes: Mapping[str, tuple[Route, ...]]
     remotes: Mapping[LinkId, tuple[LinkId, ...]]
     vlans: Mapping[LinkId, int]
+    tables: Mapping[LinkId, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ def index_wiring(state: State) -> Wiring:
         (LinkId(netns=address.netns, name=address.link), address.interface)
         for address in sorted(state.addresses, key=lambda a: (a.netns, a.link, a.interface.version))
     ]
+    by_metric = sorted(state.routes, key=lambda route: (route.netns, route.metric))
     return Wiring(
         links={link.id: link for link in state.links},
         ports=_group(
@@ -64,53 +66,75 @@ def index_wiring(state: State) -> Wiring:
             ip: frozenset(links)
             for ip, links in _collect((interface.ip, link) for link, interface in held).items()
         },
-        routes=_collect((route.netns, route) for route in state.routes),
+        routes=_collect((route.netns, route) for route in by_metric),
         remotes=_group(_tunnels(state)),
         vlans={
             LinkId(netns=vlan.netns, name=vlan.link): vlan.vid
             for vlan in state.bridge_vlans
             if vlan.pvid
         },
+        tables=dict(_tables(state)),
     )
 
 
-def find_next_hop(wiring: Wiring, netns: str, destination: IpAddress) -> NextHop | None:
-    """The longest-prefix match in a namespace's connected networks and routes, None without one."""
-    best: tuple[int, NextHop] | None = None
-    for prefix_length, hop in _candidates(wiring, netns, destination):
+def find_next_hop(
+    wiring: Wiring, netns: str, destination: IpAddress, *, came_by: LinkId | None = None
+) -> NextHop | None:
+    """The longest-prefix match in a namespace's connected networks and routes, None without one.
+
+    Those of the VRF that the packet came into, by the link `came_by`; else those of none.
+    """
+    table = MAIN_TABLE if came_by is None else wiring.tables.get(came_by, MAIN_TABLE)
+    best: tuple[int, NextHop | None] | None = None
+    for prefix_length, hop in _candidates(wiring, netns, destination, table):
         if best is None or prefix_length > best[0]:
             best = (prefix_length, hop)
     return best[1] if best else None
 
 
-def find_connected(wiring: Wiring, netns: str, neighbour: IpAddress) -> LinkId | None:
-    """The link of a namespace whose network `neighbour` is in."""
+def find_connected(
+    wiring: Wiring, netns: str, neighbour: IpAddress, table: int = MAIN_TABLE
+) -> LinkId | None:
+    """The link of a namespace whose network `neighbour` is in, of those that use the table."""
     return next(
         (
             link
             for link, interface in wiring.addresses.get(netns, ())
-            if neighbour in interface.network
+            if neighbour in interface.network and wiring.tables.get(link, MAIN_TABLE) == table
         ),
         None,
     )
 
 
 def _candidates(
-    wiring: Wiring, netns: str, destination: IpAddress
-) -> Iterable[tuple[int, NextHop]]:
+    wiring: Wiring, netns: str, destination: IpAddress, table: int
+) -> Iterable[tuple[int, NextHop | None]]:
     for link, interface in wiring.addresses.get(netns, ()):
-        if destination in interface.network:
+        if destination in interface.network and wiring.tables.get(link, MAIN_TABLE) == table:
             yield interface.network.prefixlen, NextHop(link=link, address=destination)
     for route in wiring.routes.get(netns, ()):
-        if destination in route.destination:
+        if route.table != table or destination not in route.destination:
+            continue
+        if route.kind is not RouteKind.UNICAST:
+            yield route.destination.prefixlen, None
+        else:
             neighbour = route.via or destination
             link_id = (
                 LinkId(netns=netns, name=route.link)
                 if route.link is not None
-                else find_connected(wiring, netns, neighbour)
+                else find_connected(wiring, netns, neighbour, table)
             )
             if link_id is not None and link_id in wiring.links:
                 yield route.destination.prefixlen, NextHop(link=link_id, address=neighbour)
+
+
+def _tables(state: State) -> Iterable[tuple[LinkId, int]]:
+    """Each link that is in a VRF, with the VRF's table."""
+    vrfs = {link.id: link.table for link in state.links if link.table is not None}
+    for link in state.links:
+        table = vrfs.get(LinkId(netns=link.netns, name=link.master or ""))
+        if table is not None:
+            yield link.id, table
 
 
 def _tunnels(state: State) -> Iterable[tuple[LinkId, LinkId]]:

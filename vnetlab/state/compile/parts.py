@@ -122,6 +122,9 @@ def _members(topology: Topology) -> dict[str, dict[str, str]]:
         for nic in vm.nics:
             for attached in attachments((nic,)):
                 members[attached.segment].setdefault(vm.hypervisor, nic.vswitch)
+    for router in topology.routers:
+        for interface in router.interfaces if router.hypervisor is not None else ():
+            members[interface.segment].setdefault(str(router.hypervisor), str(router.vswitch))
     return members
 
 
