@@ -77,6 +77,16 @@ def test_a_probe_knows_vrfs(bench: Bench) -> None:
     assert not across.forward.complete
 
 
+@pytest.mark.parametrize("node", ["gw", "hv3", "hv1"])
+def test_a_node_is_made_anew_with_all_that_it_has(bench: Bench, node: str) -> None:
+    """VRFs, routes and VTEPs are there again after a restart, and packets go through them."""
+    bench.up(LAB)
+    assert verbs.restart("bench", node, bench.root).changes
+    assert bench.plan(LAB).changes == ()
+    assert reaches(bench, "a", "b", "fd00:10::12")
+    assert reaches(bench, "r", "s", "10.21.0.14")
+
+
 EDITS = [
     pytest.param("{cust: }", "{cust: {table: 77}}", None, id="the table of a VRF"),
     pytest.param("10.99.0.0/16", "10.97.0.0/16", {"route"}, id="a route"),

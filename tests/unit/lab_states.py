@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ from vnetlab.state.objects import (
     Sysctl,
     everything,
 )
+from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.shaping import ROOT
 from vnetlab.topology.load import load
 
@@ -42,6 +44,7 @@ _PLACES = (
 )
 """Parents and handles of somebody's qdiscs: a chain of them, and the ends of one."""
 
+_OVERLAY = "10.3.0.0/24"
 _PREFIXES = {"a": ("10.1.0.0/24", "fd01::/64"), "b": ("10.2.0.0/24", "fd02::/64")}
 
 
@@ -71,6 +74,10 @@ def desired_states(draw: st.DrawFn) -> State:
     kinds = {name: draw(st.sampled_from(("vm", "hypervisor", "router", ""))) for name in _NAMES}
     chosen = {kind: [n for n in _NAMES if kinds[n] == kind] for kind in kinds.values()}
     hypervisors = {name: _hypervisor(draw) for name in ["hv0", *chosen.get("hypervisor", [])]}
+    if draw(st.booleans()) and vlans:
+        networks["o"] = {"vxlan": draw(st.sampled_from((7, 8))), "underlay": "a", "ipv4": _OVERLAY}
+        for hypervisor in hypervisors.values():
+            hypervisor["nics"] = [{"network": "a", "vswitch": "vs0"}]
     vms = {}
     for name in chosen.get("vm", []):
         on = draw(st.sampled_from(sorted(hypervisors)))
@@ -81,8 +88,13 @@ def desired_states(draw: st.DrawFn) -> State:
                 "security_groups": st.sampled_from(([], ["web"], ["web", "db"])),
             }
         )
-        vms[name] = {"on": on, "nics": draw(st.lists(nic, max_size=2))}
-    routers = {name: draw(_POLICIES) for name in chosen.get("router", [])[:1]}
+        nics = draw(st.lists(nic, max_size=2))
+        on_one = [it | {"vswitch": "vs0"} if it["network"] == "o" else it for it in nics]
+        vms[name] = {"on": on, "nics": on_one}
+    routers = {
+        name: draw(_POLICIES) | _router(draw, sorted(networks))
+        for name in chosen.get("router", [])[:1]
+    }
     file = {
         "networks": networks,
         "physical_switches": {"tor": {}},
@@ -97,13 +109,23 @@ def desired_states(draw: st.DrawFn) -> State:
         return compile_topology(load(path))
 
 
+def _router(draw: st.DrawFn, networks: list[str]) -> dict[str, object]:
+    """On the physical switch or a hypervisor, with a VRF or none."""
+    place: dict[str, object] = draw(st.sampled_from(({}, {"on": "hv0", "vswitch": "vs0"})))
+    reached = [name for name in networks if name != "o" or place]
+    vrfs = draw(st.sampled_from(({}, {"red": {}}, {"red": {"table": 9}})))
+    inside = [{"vrf": "red"} if vrfs and draw(st.booleans()) else {} for _ in reached]
+    attached = [{"network": name} | vrf for name, vrf in zip(reached, inside, strict=True)]
+    return place | {"networks": attached, "vrfs": vrfs}
+
+
 def _network(draw: st.DrawFn, name: str) -> dict[str, object]:
     ipv4, ipv6 = _PREFIXES[name]
     found: dict[str, object] = {"mtu": draw(st.sampled_from((1400, 1500, 9000))), "ipv4": ipv4}
     return found | ({"ipv6": ipv6} if draw(st.booleans()) else {})
 
 
-def _hypervisor(draw: st.DrawFn) -> dict[str, dict[str, object]]:
+def _hypervisor(draw: st.DrawFn) -> dict[str, Any]:
     shaping = st.fixed_dictionaries(
         {},
         optional={
@@ -219,6 +241,14 @@ def _add_vlan(draw: st.DrawFn, kernel: ModelKernel) -> None:
     )
 
 
+def _add_entry(draw: st.DrawFn, kernel: ModelKernel) -> None:
+    """A static entry of a bridge, or a VTEP's for somebody who is not there."""
+    link = _any_link(draw, kernel)
+    remote = ip_address("192.0.2.9") if link.vxlan is not None and draw(st.booleans()) else None
+    mac = "02:00:00:00:00:97"
+    kernel.make(FdbEntry(netns=link.netns, link=link.name, mac=mac, remote=remote))
+
+
 def _add_address(draw: st.DrawFn, kernel: ModelKernel) -> None:
     link = _any_link(draw, kernel)
     text = draw(st.sampled_from(("10.1.0.250/24", "192.0.2.1/24", "fd01::250/64")))
@@ -264,6 +294,7 @@ _DEEDS: tuple[Deed, ...] = (
     _add_pair,
     _replace_by_foreign_kind,
     _add_vlan,
+    _add_entry,
     _add_address,
     _add_qdisc,
     _add_filter,
