@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from vnetlab.state.objects import LinkId, Role, State
+from vnetlab.state.objects import Kind, LinkId, Role, State
 from vnetlab.trace.request import IpAddress
 from vnetlab.trace.sighting import Direction
 from vnetlab.trace.wiring import NextHop, Wiring, find_next_hop, index_wiring
@@ -127,7 +127,7 @@ def make_hop(wiring: Wiring, link_id: LinkId, direction: Direction) -> Hop:
         direction=direction,
         label=(link and link.label) or str(link_id),
         role=link.role if link else None,
-        bridge=master.label if master else "",
+        bridge=master.label if master and master.kind is Kind.BRIDGE else "",
     )
 
 
