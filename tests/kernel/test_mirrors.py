@@ -10,7 +10,7 @@ import pytest
 
 from tests.kernel.conftest import Bench
 from tests.kernel.test_filters import converge
-from tests.kernel.traffic import Traffic
+from tests.kernel.traffic import SO_RCVBUFFORCE, Traffic
 from vnetlab.kernel.namespaces import entered
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.mirrors import mirrors
@@ -50,6 +50,7 @@ class Sniffer:
             tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         with tap:
             tap.settimeout(0.5)
+            tap.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
             yield cls(tap)
 
     def seen(self) -> list[int]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from tests.kernel.conftest import Bench
 from vnetlab.kernel.namespaces import entered
 
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h: no matter what net.core.rmem_max says
 _PORT = 7000
 _QUIET_S = 1.0  # nothing for so long: nothing comes any more
 
@@ -30,7 +31,7 @@ class Traffic:
             with entered(bench.lab().namespace(node)):
                 family = socket.AF_INET6 if ":" in address else socket.AF_INET
                 made = socket.socket(family, socket.SOCK_DGRAM)
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 20)
             made.bind((address, _PORT))
             made.settimeout(_QUIET_S)
             sockets.append(made)
@@ -39,6 +40,17 @@ class Traffic:
         here, there = sockets
         with here, there:
             yield cls(here, there)
+
+    @staticmethod
+    def shout(bench: Bench, node: str, address: str, count: int, *, size_bytes: int = 972) -> None:
+        """Send numbered datagrams from a node to a broadcast or multicast address."""
+        with entered(bench.lab().namespace(node)):
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+            for number in range(count):
+                sender.sendto(number.to_bytes(4, "big") + bytes(size_bytes - 4), (address, _PORT))
 
     def send(self, count: int, *, size_bytes: int = 972) -> list[int]:
         """Send numbered datagrams; return the numbers of those that arrive, in their order."""

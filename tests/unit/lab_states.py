@@ -63,6 +63,15 @@ _POLICIES = st.fixed_dictionaries(
     },
 )
 
+_PORT_GROUPS = {
+    "limited": {
+        "shaping": {"average": "10mbit", "peak": "20mbit", "to_vm": {"burst": "20kb"}},
+        "storm_limit": {"multicast": "1mbit"},
+        "isolated": True,
+    },
+    "taps": {"security": {"promiscuous": "accept"}, "storm_limit": {"broadcast": "1mbit"}},
+}
+
 
 @st.composite
 def desired_states(draw: st.DrawFn) -> State:
@@ -86,7 +95,8 @@ def desired_states(draw: st.DrawFn) -> State:
                 "network": st.sampled_from(sorted(networks)),
                 "vswitch": st.sampled_from(sorted(hypervisors[on]["vswitches"])),
                 "security_groups": st.sampled_from(([], ["web"], ["web", "db"])),
-            }
+            },
+            optional={"port_group": st.sampled_from(sorted(_PORT_GROUPS))},
         )
         nics = draw(st.lists(nic, max_size=2))
         on_one = [it | {"vswitch": "vs0"} if it["network"] == "o" else it for it in nics]
@@ -102,6 +112,7 @@ def desired_states(draw: st.DrawFn) -> State:
         "vms": vms,
         "routers": routers,
         "security_groups": _SECURITY_GROUPS,
+        "port_groups": _PORT_GROUPS,
     }
     with TemporaryDirectory() as folder:
         path = Path(folder) / "lab.yaml"

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vnetlab.state.objects import LinkId
-from vnetlab.state.shaping import NETEM_HANDLE, ROOT, TBF_HANDLE, TICK_NS, shape
+from vnetlab.state.shaping import NETEM_HANDLE, ROOT, TBF_HANDLE, TICK_NS, limit, shape
 from vnetlab.topology.cables import Shaping
+from vnetlab.topology.limits import Limit
 
 LINK = LinkId(netns="hv1", name="eno1")
 FULL_SIZE = 65536  # bytes of the largest packet that a virtual link is given, GSO and all
@@ -91,3 +92,19 @@ def test_a_burst_is_never_smaller_than_asked_for(rate_bit_s: int, burst_bytes: i
     held = options["burst_ns"] * options["rate_bit_s"] // 8 // 10**9
     assert held >= burst_bytes
     assert options["limit_bytes"] == held + 5000
+
+
+@given(average=RATES, peak=st.none() | RATES, burst_bytes=st.none() | st.integers(100, 10**6))
+def test_a_limit_has_a_bucket_for_its_peak_too(
+    average: int, peak: int | None, burst_bytes: int | None
+) -> None:
+    """It stands alone at the root; full-size packets fit what may go at the peak."""
+    allowed = Limit(average_bit_s=average, peak_bit_s=peak, burst_bytes=burst_bytes)
+    qdisc = limit(LINK, allowed)
+    options = dict(qdisc.options)
+    assert (qdisc.kind, qdisc.parent) == ("tbf", ROOT)
+    assert ("peak_bit_s" in options) == (peak is not None)
+    if peak is not None:
+        held = options["peak_burst_ns"] * options["peak_bit_s"] // 8 // 10**9
+        assert held >= 16 * 1024 - 1
+        assert options["peak_burst_ns"] // TICK_NS <= LARGEST_U32

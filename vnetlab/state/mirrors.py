@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from vnetlab.state.filters import ETH_P_8021Q, ETH_P_ALL, Action, Filter, action
 from vnetlab.state.hooks import UNICAST, clsact, mirror_to, on_ingress
-from vnetlab.state.objects import BridgeVlan, Kind, Link, LinkId, Object
+from vnetlab.state.objects import BridgeVlan, Link, LinkId, Object
 from vnetlab.state.overlays import FdbEntry
 
 _FIRST_PRIORITY = 10
@@ -29,20 +29,17 @@ def mirrors(objects: Collection[Object], promiscuous: Mapping[LinkId, str]) -> I
     They are given with the MAC of the vNIC that is plugged in; `objects` has their bridges, all
     ports of those and their VLANs.
     """
-    bridges = {
-        item.id: item for item in objects if isinstance(item, Link) and item.kind is Kind.BRIDGE
-    }
-    links = [item for item in objects if isinstance(item, Link) and item.master is not None]
-    for bridge in bridges.values():
+    links = [item for item in objects if isinstance(item, Link)] if promiscuous else []
+    watched = {(link.netns, link.master) for link in links if link.id in promiscuous}
+    for bridge in (link for link in links if (link.netns, link.name) in watched):
         members = {
             link.id for link in links if (link.netns, link.master) == (bridge.netns, bridge.name)
         }
         watching = {port: mac for port, mac in promiscuous.items() if port in members}
-        if watching:
-            ports = _ports(members, objects, filtering=bridge.vlan_filtering)
-            for port in sorted(ports):
-                yield from _at_port(port, ports, watching)
-            yield from _own_entries(ports, watching)
+        ports = _ports(members, objects, filtering=bridge.vlan_filtering)
+        for port in sorted(ports):
+            yield from _at_port(port, ports, watching)
+        yield from _own_entries(ports, watching)
 
 
 def _ports(members: Collection[LinkId], objects: Iterable[Object], *, filtering: bool) -> _Ports:

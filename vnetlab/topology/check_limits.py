@@ -8,9 +8,29 @@ from vnetlab.topology.check_cables import check_burst
 from vnetlab.topology.limits import merge_limit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
+    from vnetlab.topology.model import File
     from vnetlab.topology.model_limits import Limit, VnicShaping
+
+
+def check_limits(file: File, findings: Findings) -> None:
+    """Note what is wrong with the shaping of port groups."""
+    for name, group in file.port_groups.items():
+        if group.shaping is not None:
+            mtu = max(_mtus(name, file), default=0)
+            check_shaping(("port_groups", name, "shaping"), group.shaping, mtu, findings)
+
+
+def _mtus(group: str, file: File) -> Iterator[int]:
+    """Those of the networks that the group's vNICs are in."""
+    for vm in file.vms.values():
+        for nic in vm.nics or ():
+            if nic.port_group == group:
+                names = (nic.network, *(tagged.network for tagged in nic.tagged))
+                yield from (file.networks[it].mtu for it in names if it in file.networks)
 
 
 def check_shaping(path: Path, shaping: VnicShaping, mtu: int, findings: Findings) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vnetlab.topology.addressing import assign_addresses
 from vnetlab.topology.check_cables import check_cables
 from vnetlab.topology.check_expect import check_expectations
+from vnetlab.topology.check_limits import check_limits
 from vnetlab.topology.check_networks import check_networks
 from vnetlab.topology.check_overlays import check_overlays
 from vnetlab.topology.check_policies import check_policies
@@ -62,6 +63,7 @@ def load_with_warnings(
     check_wiring(file, findings)
     check_cables(file, findings)
     check_ports(file, findings)
+    check_limits(file, findings)
     check_networks(file, findings)
     check_overlays(file, findings)
     check_policies(file, findings)

@@ -15,6 +15,7 @@ from vnetlab.topology.forms_ports import (
     Via,
     Vlans,
 )
+from vnetlab.topology.model_limits import StormLimit, VnicShaping
 from vnetlab.topology.part import Part
 
 
@@ -64,6 +65,12 @@ class PortGroup(Part):
     isolated: Flag = Field(
         default=False,
         description="Whether its ports reach none of each other (private VLAN), on any hypervisor.",
+    )
+    shaping: VnicShaping | None = Field(
+        default=None, description="How fast each of its vNICs may be. Default: not limited."
+    )
+    storm_limit: StormLimit | None = Field(
+        default=None, description="How much each of its vNICs may send to many. Default: no limit."
     )
     security: Security | None = Field(
         default=None, description="What its ports let guests do. Default: what a switch does."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vnetlab.topology.ip import Address, Interface, Network
+from vnetlab.topology.limits import StormLimit, VnicShaping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Port:
     tagged: tuple[int, ...]
     isolated: bool
     security: Security
+    shaping: VnicShaping
+    storm_limit: StormLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

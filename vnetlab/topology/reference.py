@@ -178,6 +178,20 @@ vms:
   a: {nics: [{port_group: customers}]}
   fw: {nics: [{network: lan, port_group: guests, tagged: [web, db]}]}
 """,
+    "vNIC shaping": """\
+port_groups:
+  small: {shaping: {average: 100mbit, peak: 200mbit, burst: 100kb}}
+  down: {shaping: {to_vm: {average: 50mbit}, from_vm: {average: 10mbit}}}
+vms: {a: {nics: [{port_group: small}]}, b: {nics: [{port_group: down}]}}
+""",
+    "limit": """\
+port_groups: {uploads: {shaping: {from_vm: {average: 10mbit, peak: 20mbit}}}}
+vms: {a: {nics: [{port_group: uploads}]}, b: }
+""",
+    "storm limit": """\
+port_groups: {calm: {storm_limit: {broadcast: 1mbit, multicast: 1mbit}}}
+vms: {a: {nics: [{port_group: calm}]}, b: }
+""",
     "security": """\
 port_groups:
   locked: {security: {forged_transmits: reject, mac_changes: reject}}

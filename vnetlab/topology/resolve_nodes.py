@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vnetlab.topology.cables import resolve_cable
 from vnetlab.topology.forms_ports import ALL, DEFAULT
 from vnetlab.topology.ip import EVERYWHERE
+from vnetlab.topology.limits import resolve_shaping, resolve_storm_limit
 from vnetlab.topology.model_ports import Security as SecurityPart
 from vnetlab.topology.model_vrfs import RouterRoute
 from vnetlab.topology.ports import Port, Security, StaticRoute, TaggedInterface
@@ -128,6 +129,8 @@ def _resolve_port(nic: model.Nic, file: model.File) -> Port:
             mac_changes=security.mac_changes != "reject",
             promiscuous=security.promiscuous == "accept",
         ),
+        shaping=resolve_shaping(group.shaping if group else None),
+        storm_limit=resolve_storm_limit(group.storm_limit if group else None),
     )
 
 

@@ -16,16 +16,20 @@ from collections.abc import Iterator
 from vnetlab.state.compile.hosts import compile_host
 from vnetlab.state.compile.hypervisors import compile_hypervisor
 from vnetlab.state.compile.parts import Context
+from vnetlab.state.compile.port_limits import promiscuous_ports
 from vnetlab.state.compile.routers import compile_router
 from vnetlab.state.compile.switches import compile_physical_switch
 from vnetlab.state.compile.vms import compile_vm
+from vnetlab.state.mirrors import mirrors
 from vnetlab.state.objects import Object, State, collect
 from vnetlab.topology.topology import Topology
 
 
 def compile_topology(topology: Topology) -> State:
     """Return the state that the kernel should have for `topology`."""
-    return collect(_objects(Context(topology)))
+    context = Context(topology)
+    objects = tuple(_objects(context))
+    return collect((*objects, *mirrors(objects, promiscuous_ports(topology))))
 
 
 def _objects(context: Context) -> Iterator[Object]:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from vnetlab.state.compile.guests import compile_nic, compile_routes
 from vnetlab.state.compile.parts import Context, bridge_vlan, node, veth
 from vnetlab.state.compile.policies import compile_firewall
+from vnetlab.state.compile.port_limits import compile_limits
 from vnetlab.state.objects import Address, Object, Role
+from vnetlab.state.switching import BridgePort
 from vnetlab.topology.topology import Vm, Vnic
 
 
@@ -27,10 +29,12 @@ def compile_vm(context: Context, vm: Vm) -> Iterator[Object]:
 def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
     """A vNIC and the vSwitch's port that it is plugged into."""
     guest, on_it = compile_nic(context, vm.name, vnic, Role.VNIC)
+    watches = vnic.port.security.promiscuous  # and gets copies: state/mirrors.py
     port = replace(
         context.link(vm.hypervisor, f"{vm.name}.{vnic.name}", Role.VSWITCH_PORT),
         mtu=guest.mtu,
         master=vnic.vswitch,
+        port=BridgePort(isolated=vnic.port.isolated, unicast_flood=not watches),
     )
     yield from veth(guest, port)
     yield from on_it
@@ -38,3 +42,4 @@ def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
         yield bridge_vlan(port, vnic.port.untagged, access=True)
     for vid in vnic.port.tagged:
         yield bridge_vlan(port, vid, access=False)
+    yield from compile_limits(guest.id, port.id, vnic.port.shaping, vnic.port.storm_limit)
