@@ -23,12 +23,11 @@ DEFAULT_PNIC, DEFAULT_VSWITCH = "eno1", "vs0"
 
 def add_nodes(file: File) -> File:
     """The file with every network and hypervisor that it takes for granted."""
-    return file.model_copy(
-        update={
-            "networks": file.networks or {DEFAULT_NETWORK: Network()},
-            "hypervisors": file.hypervisors or {DEFAULT_HYPERVISOR: Hypervisor()},
-        }
-    )
+    hypervisors = file.hypervisors
+    if not hypervisors and (file.vms or not file.hosts):
+        hypervisors = {DEFAULT_HYPERVISOR: Hypervisor()}
+    networks = file.networks or {DEFAULT_NETWORK: Network()}
+    return file.model_copy(update={"networks": networks, "hypervisors": hypervisors})
 
 
 def add_parts(file: File) -> File:

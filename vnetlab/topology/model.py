@@ -284,7 +284,7 @@ class File(Part):
         "a pNIC or a second hypervisor.",
     )
     hypervisors: Section[Hypervisor] = Field(
-        default={}, description="Hypervisors by name. Default: one, `hv1`."
+        default={}, description="Hypervisors by name. Default: one, `hv1`; none for hosts alone."
     )
     vms: Section[Vm] = Field(default={}, description="Virtual machines by name.")
     hosts: Section[Host] = Field(default={}, description="Bare-metal hosts by name.")

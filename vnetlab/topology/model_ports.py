@@ -1,6 +1,6 @@
 """Port groups, tagged networks and routes as a user writes them (pure)."""
 
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import ConfigDict, Field
 
@@ -94,6 +94,7 @@ class Route(Part):
     """A static route. Short form: `10.9.0.0/16 via 10.0.0.7`, `blackhole 10.9.0.0/16`."""
 
     model_config = ConfigDict(title="route")
+    takes_defaults: ClassVar[bool] = False
 
     to: RouteTo | None = Field(
         default=None, description="Prefix, or `default` for all. Default: must be given."

@@ -15,11 +15,12 @@ from vnetlab.topology.model_ports import networks_of
 from vnetlab.topology.wording import join_choices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
     from vnetlab.topology.model import File
+    from vnetlab.topology.model_cables import Cable
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +141,33 @@ def _warn_of_uplinks(file: File, findings: Findings) -> None:
                 if vlan not in vlans:
                     text = f"no network has VLAN {vlan}"
                     findings.warn((*path, "vlans", index), text)
-            carried = {
-                network_name: network.mtu
+            carried = [
+                network_name
                 for network_name, network in lower.items()
                 if pnic.vlans is None or network.vlan in pnic.vlans
-            }
-            widest = max(carried, key=lambda it: carried[it], default="")
-            if pnic.mtu is not None and widest and pnic.mtu < carried[widest]:
-                text = f"got {pnic.mtu}, but packets of network '{widest}' have "
-                text += f"up to {carried[widest]} bytes: large ones are lost here"
-                findings.warn((*path, "mtu"), text, fix=f"write {carried[widest]} or more")
+            ]
+            _warn_of_mtu(path, pnic, carried, file, findings)
+    for host_name, host in file.hosts.items():
+        for index, nic in enumerate(host.nics or ()):
+            path = ("hosts", host_name, "nics", index)
+            _warn_of_mtu(path, nic, networks_of(nic), file, findings)
+    for router_name, router in file.routers.items():
+        names = [str(it.network) for it in router.networks or ()]
+        _warn_of_mtu(("routers", router_name), router, names, file, findings)
+
+
+def _warn_of_mtu(
+    path: Path, cable: Cable, networks: Iterable[str], file: File, findings: Findings
+) -> None:
+    """Warn of a cable that large packets of one of its networks do not fit through."""
+    widest = max(networks, key=lambda name: file.networks[name].mtu, default="")
+    if cable.mtu is None or not widest:
+        return
+    needed = file.networks[widest].mtu
+    if cable.mtu < needed:
+        text = f"got {cable.mtu}, but packets of network '{widest}' have up to {needed} bytes: "
+        text += "large ones are lost here"
+        findings.warn((*path, "mtu"), text, fix=f"write {needed} or more")
 
 
 def _warn_of_lone_switches(
@@ -164,6 +182,9 @@ def _warn_of_lone_switches(
 def _warn_of_unused(file: File, findings: Findings) -> None:
     """Warn of settings for ports that no port has."""
     nics = [nic for vm in file.vms.values() for nic in vm.nics or ()]
+    for name in file.port_groups.keys() - {nic.port_group for nic in nics}:
+        text = "no vNIC is in this port group"
+        _warn_written(("port_groups", name), text, "name it in the nics of a VM", findings)
     used = {name for nic in nics for name in nic.security_groups}
     for name in file.security_groups.keys() - used:
         text = "no vNIC is in this security group"
