@@ -145,3 +145,13 @@ def test_a_promiscuous_vnic_sees_its_network(bench: Bench) -> None:
         with Sniffer.on(bench, "p") as sniffer:
             assert between.send(3) == [0, 1, 2]
             assert sniffer.seen() == []
+
+
+@MIRRORS
+def test_a_probe_keeps_to_its_path_beside_a_promiscuous_vnic(bench: Bench) -> None:
+    """The copies are sightings elsewhere, and neither a loss nor a second way."""
+    bench.up(WATCHED % "accept")
+    trace = verbs.probe("bench", "a", "b", bench.root, options=verbs.ProbeOptions(count=3))
+    assert [packet.loss for packet in trace.packets] == [None] * 3
+    hops = [str(step.hop) for step in trace.packets[0].steps if step.index is not None]
+    assert hops[:4] == ["a.eth0 out", "hv1.a.eth0 in", "hv1.eno1 out", "tor1.hv1.eno1 in"]
