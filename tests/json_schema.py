@@ -13,6 +13,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
     "boolean": (bool,),
+    "number": (int, float),
     "null": (type(None),),
 }
 _TOLD_TO_READERS = {"$schema", "$defs", "title", "description", "examples", "default"}
@@ -65,6 +66,6 @@ def _fits(value: object, schema: Any) -> bool:
     if isinstance(value, str):
         longest = schema.get("maxLength", len(value))
         return len(value) <= longest and bool(re.search(schema.get("pattern", ""), value))
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
     return True

@@ -5,6 +5,7 @@ The tree, each with the exit code that the command line ends with::
     VnetlabError                     never raised itself
     ├── UsageError            (2)    a lab, node or option that is not there
     │   └── TopologyError     (2)    the topology file is wrong: every problem of it at once
+    │   └── CommandError    (126/7)  a command for a node that cannot be run, or is not there
     ├── KernelRefusedError    (3)    the kernel said no, or a lab kernel died
     ├── ProbeError            (4)    a probe could not be sent or watched
     └── MissingFeatureError   (5)    a named kernel feature, tool or permission is missing
@@ -72,6 +73,14 @@ class TopologyError(UsageError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+class CommandError(UsageError):
+    """What was to run on a node cannot be run. The exit code is the one of a shell: sh(1p)."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc] # each has one of two
 
 
 class KernelRefusedError(VnetlabError):

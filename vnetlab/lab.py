@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
-from vnetlab.kernel import processes, sysctls
+from vnetlab.kernel import limits, processes, services, sysctls
 from vnetlab.kernel.apply import apply
 from vnetlab.kernel.features import missing_features
 from vnetlab.kernel.labdir import LabDir, list_labs
@@ -26,6 +26,7 @@ from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.links import find_link, lost_when_down, named_links
 from vnetlab.state.objects import Link, Object, State
 from vnetlab.state.plan import Plan, order_changes
+from vnetlab.state.running import Service
 from vnetlab.state.show import describe, describe_change
 from vnetlab.state.status import Status, node_statuses
 from vnetlab.topology.hosts import hosts_text
@@ -194,6 +195,16 @@ def become(name: str, node: str, command: Sequence[str], root: Path) -> NoReturn
     processes.become(lab, node, command)
 
 
+def logs(name: str, node: str, root: Path) -> dict[str, bytes]:
+    """What each service of a node has written, by the service's name.
+
+    Raises UsageError if there is no such lab or node.
+    """
+    lab = _existing(name, root)
+    _require_node(lab, node)
+    return services.read_logs(lab, node)
+
+
 def probe(name: str, source: str, destination: str, root: Path, *, options: ProbeOptions) -> Trace:
     """Send a probe from one node to another (or to an address) and watch it at every hop.
 
@@ -265,13 +276,22 @@ def _converge(desired: State, nodes: Nodes) -> Plan:
             return first
         apply(todo, nodes, observed)
         observed = _observe(nodes, desired)
-        todo = _plan(desired, observed)
+        todo = _without_failures(_plan(desired, observed))
     if not todo.changes:
         return first
     more = f" and {len(todo.changes) - 1} more" if len(todo.changes) > 1 else ""
     raise KernelRefusedError(
         f"the kernel did not take '{describe_change(todo.changes[0])}'{more}",
         fix="this is a fault of vnetlab: please report it with the topology",
+    )
+
+
+def _without_failures(plan: Plan) -> Plan:
+    """Leave out services that have failed just after their start: that is for their user to see."""
+    return order_changes(
+        change
+        for change in plan.changes
+        if not (isinstance(change.old, Service) and replace(change.old, failure=None) == change.new)
     )
 
 
@@ -345,4 +365,5 @@ def _write_in_place(path: Path, text: str) -> None:
 
 def _remove(lab: LabDir) -> None:
     processes.end(lab, lab.nodes())
+    limits.release_all(lab)
     lab.remove()

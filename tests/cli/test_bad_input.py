@@ -193,12 +193,14 @@ def test_a_reader_that_leaves_early_is_no_error(vnetlab: CommandLine) -> None:
 
 @root_only
 def test_the_exit_code_of_exec_is_the_commands_own(vnetlab: CommandLine) -> None:
-    """And a command that is not there is said in one line."""
+    """One that is not there, or cannot be run, is said in a line, with a shell's exit code."""
     vnetlab.write("lab.yaml", TINY)
     vnetlab("up", "lab.yaml")
     assert vnetlab("exec", "a", "--", "sh", "-c", "exit 7").returncode == 7
     done = vnetlab("exec", "a", "--", "no-such-command")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert (done.returncode, done.stderr.count("\n")) == (127, 1)
+    done = vnetlab("exec", "a", "--", "/etc/passwd")
+    assert (done.returncode, done.stderr.count("\n")) == (126, 1)
 
 
 @root_only

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from vnetlab.state.plan import Plan
 from vnetlab.topology.load import load
 from vnetlab.topology.topology import Topology
 
+DEADLINE_S = 30.0
 INSIDE = "VNETLAB_INSIDE" in os.environ
 
 
@@ -95,6 +97,14 @@ class Bench:
 
     def _is_ours(self, link: Path) -> bool:
         return link.is_symlink() and str(self.root) in str(link.readlink())
+
+
+def until(condition: Callable[[], bool], seen: Callable[[], object]) -> None:
+    """Poll until a function returns true; fail with what was `seen` last."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, f"never: {seen()}"
+        time.sleep(0.02)
 
 
 @pytest.fixture

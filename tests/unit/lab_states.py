@@ -45,6 +45,15 @@ _PLACES = (
 """Parents and handles of somebody's qdiscs: a chain of them, and the ends of one."""
 
 _OVERLAY = "10.3.0.0/24"
+_RUNNING = st.fixed_dictionaries(
+    {},
+    optional={
+        "run": st.sampled_from((["sleep 1000"], ["sleep 1000", {"name": "b", "command": "true"}])),
+        "limits": st.sampled_from(({"cpu": 0.5}, {"cpu": 2, "memory": "256mb"})),
+    },
+)
+"""Services and limits of a VM."""
+
 _PREFIXES = {"a": ("10.1.0.0/24", "fd01::/64"), "b": ("10.2.0.0/24", "fd02::/64")}
 
 
@@ -100,7 +109,7 @@ def desired_states(draw: st.DrawFn) -> State:
         )
         nics = draw(st.lists(nic, max_size=2))
         on_one = [it | {"vswitch": "vs0"} if it["network"] == "o" else it for it in nics]
-        vms[name] = {"on": on, "nics": on_one}
+        vms[name] = {"on": on, "nics": on_one} | draw(_RUNNING)
     routers = {
         name: draw(_POLICIES) | _router(draw, sorted(networks))
         for name in chosen.get("router", [])[:1]

@@ -46,6 +46,7 @@ from vnetlab.state.objects import (
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Phase, Plan
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.running import Limits, Service
 from vnetlab.state.shaping import ROOT
 from vnetlab.state.switching import BridgePort
 
@@ -123,6 +124,8 @@ class ModelKernel:
                 self._drop(item, *self._in_table(item))
             case (
                 BridgeVlan()
+                | Service()
+                | Limits()
                 | FdbEntry()
                 | PolicyRule()
                 | Route()
@@ -165,7 +168,7 @@ class ModelKernel:
             case NftChain() | NftSet():
                 table = (NftTable, (item.netns, item.family, item.table))
                 require(table in self._objects, f"no table: {item}")
-            case Sysctl() | NftTable():
+            case Sysctl() | Service() | Limits() | NftTable():
                 require((Namespace, item.netns) in self._objects, f"no namespace: {item}")
         self._objects[key_of(item)] = item
 

@@ -9,19 +9,22 @@ a veth pair are made by one message, sent where the first of them is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
 from vnetlab.kernel import (
     filter_messages,
+    limits,
     messages,
     overlay_messages,
     qdisc_messages,
     routing_messages,
+    services,
     switching_messages,
     sysctls,
 )
+from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.netlink import Request
 from vnetlab.kernel.nft_apply import change_nftables
 from vnetlab.kernel.nodes import Nodes
@@ -62,6 +65,15 @@ def apply(plan: Plan, nodes: Nodes, observed: Observed) -> None:
         applying.carry_out(phase, changes)
 
 
+_ACTIONS: dict[Phase, Callable[[LabDir, Any], None]] = {
+    Phase.REMOVE_SERVICES: services.stop,
+    Phase.REMOVE_LIMITS: lambda lab, item: limits.release(lab, item.netns),
+    Phase.LIMITS: limits.limit,
+    Phase.SERVICES: services.start,
+}
+"""Phases that send no messages."""
+
+
 class _Applying:
     def __init__(self, nodes: Nodes, observed: Observed) -> None:
         self._nodes = nodes
@@ -81,6 +93,9 @@ class _Applying:
                 self._namespace(change)
         elif phase in (Phase.SYSCTLS, Phase.LINK_SYSCTLS):
             self._write_sysctls(subjects)
+        elif phase in _ACTIONS:
+            for item in subjects:
+                _ACTIONS[phase](self._nodes.lab, item)
         elif phase is Phase.BRIDGES:
             self._send(phase, self._bridges(subjects))
         elif phase is Phase.BOND_SLAVES:

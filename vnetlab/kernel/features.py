@@ -16,6 +16,7 @@ from typing import Any
 from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import (
     filter_messages,
+    limits,
     messages,
     namespaces,
     overlay_messages,
@@ -176,6 +177,8 @@ _CHECKS: dict[Feature, Callable[[Channel], bool]] = {
     Feature.VLAN_ACTION: _hook(113, (action("vlan", mode="pop", then="pipe"),)),
     Feature.GACT: _hook(114, (action("gact", then="pass"),)),
     Feature.IPV6: lambda _: known("net/ipv6/conf/default/disable_ipv6"),
+    Feature.CGROUP_CPU: lambda _: limits.has_controller(limits.CPU),
+    Feature.CGROUP_MEMORY: lambda _: limits.has_controller(limits.MEMORY),
     Feature.PACKET_SOCKETS: _packet_socket,
     **NFT_CHECKS,
 }

@@ -6,6 +6,7 @@ How it works::
     ROOT/NAME/live/                a tmpfs of the lab's own, private
     ROOT/NAME/live/topology.json   the resolved topology, a cache
     ROOT/NAME/live/hosts           the names of its nodes: /etc/hosts of what runs on them
+    ROOT/NAME/live/run/NODE/       its services: logs and exit codes
     ROOT/NAME/live/ns/NODE         a bind mount that keeps the node's namespace alive
     /run/netns/NAME.NODE           a symbolic link, for `ip netns exec`
 
@@ -40,6 +41,7 @@ class LabDir:
         self.live = self.path / "live"
         self.topology = self.live / "topology.json"
         self.hosts = self.live / "hosts"
+        self.services = self.live / "run"
         self._namespaces = self.live / "ns"
 
     @property

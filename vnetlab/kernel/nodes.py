@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from vnetlab.errors import MissingFeatureError
-from vnetlab.kernel import namespaces, processes
+from vnetlab.kernel import limits, namespaces, processes, services
 from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nft_messages import open_netfilter
@@ -80,6 +80,8 @@ class Nodes:
     def remove(self, node: str) -> None:
         """Take the namespace of `node` and all in it away, processes too: they would keep it."""
         processes.end(self.lab, (node,))
+        services.forget(self.lab, node)
+        limits.release(self.lab, node)
         self._channels.pop(node, None)
         self._netfilter.pop(node, None)
         self._fds.pop(node, None)

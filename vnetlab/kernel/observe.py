@@ -15,6 +15,7 @@ from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.filter_messages import get_filters, read_filters
+from vnetlab.kernel.limits import observe_limits
 from vnetlab.kernel.messages import (
     BRIDGE_VLAN_INFO_PVID,
     BRIDGE_VLAN_INFO_UNTAGGED,
@@ -30,6 +31,7 @@ from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
+from vnetlab.kernel.services import observe_services
 from vnetlab.kernel.switching_attributes import read_bond, read_bridge
 from vnetlab.kernel.switching_observe import add_slave_settings, bond_activity
 from vnetlab.state.filters import HOOKS, Filter
@@ -78,6 +80,7 @@ def observe(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = ()) -> Obs
         reading.read(name, nodes.channel(name))
         reading.read_nftables(name, nodes.netfilter(name))
     objects = [*reading.objects, *reading.links(), *_sysctls(nodes, sysctl_keys, names)]
+    objects += [*observe_services(nodes.lab, names), *observe_limits(nodes.lab, names)]
     return Observed(
         state=collect(objects), indexes=reading.indexes, rule_handles=reading.rule_handles
     )

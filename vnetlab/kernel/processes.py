@@ -6,30 +6,47 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from vnetlab import syscalls
-from vnetlab.errors import UsageError
-from vnetlab.kernel import namespaces
+from vnetlab.errors import CommandError
+from vnetlab.kernel import limits, namespaces
 from vnetlab.kernel.etc_hosts import show_as_etc_hosts
 from vnetlab.kernel.labdir import LabDir, list_labs
 
 _PATIENCE_S = 2.0
 _HOST_NAME_MAX = 64  # sethostname(2)
+NOT_FOUND, NOT_RUN = 127, 126
+"""What a shell exits with where a command is not there, or cannot be run: sh(1p)."""
+
 _SYS = Path("/sys")
 
 
 def become(lab: LabDir, node: str, command: Sequence[str]) -> NoReturn:
     """Turn this process into `command` on `node`; it does not return.
 
-    The command has the node's network, its /sys, the node's name as its host name, and the lab's
-    names in /etc/hosts (not where `up` was killed before it wrote them). It holds no other
-    namespace of any lab: those must be able to end without it. Raises UsageError if there is no
-    such command.
+    Raises CommandError if there is no such command, with the exit code that a shell has then.
     """
+    move_to(lab, node)
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606 # the user's own command, by design
+    except FileNotFoundError as error:
+        raise CommandError(f"{command[0]}: {error.strerror}", exit_code=NOT_FOUND) from None
+    except OSError as error:
+        raise CommandError(f"{command[0]}: {error.strerror}", exit_code=NOT_RUN) from None
+
+
+def move_to(lab: LabDir, node: str) -> None:
+    """Bring this process to `node`, for good: what runs there is a child of it, or replaces it.
+
+    It has the node's network, its /sys, the node's name as its host name, and the lab's
+    names in /etc/hosts (not where `up` was killed before it wrote them). It is under the
+    node's limits. It holds no other namespace of any lab: those must be able to end without it.
+    """
+    limits.join(lab, node)
     namespaces.enter(lab.namespace(node))
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWUTS)
     syscalls.mount("none", Path("/"), None, syscalls.MS_SLAVE | syscalls.MS_REC)
@@ -44,10 +61,6 @@ def become(lab: LabDir, node: str, command: Sequence[str]) -> NoReturn:
         syscalls.mount("sysfs", _SYS, "sysfs", 0)
     socket.sethostname(node[:_HOST_NAME_MAX])
     os.environ |= {"VNETLAB_LAB": lab.name, "VNETLAB_NODE": node}
-    try:
-        os.execvp(command[0], list(command))  # noqa: S606 # the user's own command, by design
-    except OSError as error:
-        raise UsageError(f"{command[0]}: {error.strerror}") from None
 
 
 def inside(lab: LabDir, nodes: Collection[str]) -> bool:
@@ -55,17 +68,24 @@ def inside(lab: LabDir, nodes: Collection[str]) -> bool:
     return namespaces.OWN.stat().st_ino in _inodes(lab, nodes)
 
 
-def end(lab: LabDir, nodes: Collection[str]) -> None:
-    """End every process on `nodes`: asked to (SIGTERM), and made to (SIGKILL) if it does not."""
+def on_node(lab: LabDir, node: str) -> Iterator[int]:
+    """The processes on a node."""
+    return _pids(_inodes(lab, (node,)))
+
+
+def end(
+    lab: LabDir, nodes: Collection[str], chosen: Callable[[int], bool] = lambda _: True
+) -> None:
+    """End the `chosen` processes on `nodes`: asked to (SIGTERM), or made to (SIGKILL)."""
     inodes = _inodes(lab, nodes)
     if not inodes:
         return
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + _PATIENCE_S
-        for pid in _pids(inodes):
+        for pid in (pid for pid in _pids(inodes) if chosen(pid)):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
-        while any(_pids(inodes)) and time.monotonic() < deadline:
+        while any(chosen(pid) for pid in _pids(inodes)) and time.monotonic() < deadline:
             time.sleep(0.01)
 
 

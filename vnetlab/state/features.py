@@ -8,6 +8,7 @@ from enum import Enum
 from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import Kind, Link, Object, Qdisc, State, everything
+from vnetlab.state.running import Limits
 
 
 class Feature(Enum):
@@ -48,6 +49,8 @@ class Feature(Enum):
     )
     NFT_NAT = ("nftables-nat", "CONFIG_NFT_NAT, CONFIG_NFT_MASQ", "NAT of routers")
     NFT_REJECT = ("nftables-reject", "CONFIG_NFT_REJECT_INET", "rules that reject")
+    CGROUP_CPU = ("cgroup-cpu", "CONFIG_CFS_BANDWIDTH, cgroup v2", "the cpu limit of a VM")
+    CGROUP_MEMORY = ("cgroup-memory", "CONFIG_MEMCG, cgroup v2", "the memory limit of a VM")
     PACKET_SOCKETS = ("packet-sockets", "CONFIG_PACKET", "the taps of a probe")
 
     def __init__(self, label: str, option: str, needed_for: str) -> None:
@@ -98,6 +101,11 @@ def _needed_by(item: Object) -> Iterator[Feature]:
             yield Feature.NFT_BRIDGE if item.family == "bridge" else Feature.NFT_INET
         case NftChain():
             yield from _needed_by_rules(item)
+        case Limits():
+            if item.cpu_quota_us is not None:
+                yield Feature.CGROUP_CPU
+            if item.memory_bytes is not None:
+                yield Feature.CGROUP_MEMORY
         case Qdisc(kind="clsact"):
             yield Feature.CLSACT
         case Filter():

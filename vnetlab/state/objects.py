@@ -24,6 +24,7 @@ from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftSet, NftTable
 from vnetlab.state.overlays import FdbEntry, Vxlan
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.running import Limits, Service
 from vnetlab.state.switching import (
     PLAIN_BRIDGE,
     PLAIN_PORT,
@@ -280,6 +281,8 @@ Object = (
     | NftTable
     | NftChain
     | NftSet
+    | Limits
+    | Service
 )
 
 
@@ -301,6 +304,8 @@ class State:
     nft_chains: frozenset[NftChain] = frozenset()
     nft_sets: frozenset[NftSet] = frozenset()
     filters: frozenset[Filter] = frozenset()
+    limits: frozenset[Limits] = frozenset()
+    services: frozenset[Service] = frozenset()
 
 
 COLLECTIONS: dict[type[Object], str] = {
@@ -318,6 +323,8 @@ COLLECTIONS: dict[type[Object], str] = {
     NftChain: "nft_chains",
     NftSet: "nft_sets",
     Filter: "filters",
+    Limits: "limits",
+    Service: "services",
 }
 """The field of a State that holds objects of each type, in the order in which they are made."""
 

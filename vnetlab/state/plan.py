@@ -31,12 +31,15 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.running import Limits, Service
 from vnetlab.state.switching import BridgePort
 
 
 class Phase(IntEnum):
     """The phases of a plan, in their order."""
 
+    REMOVE_SERVICES = auto()
+    REMOVE_LIMITS = auto()
     REMOVE_NEIGHBOURS = auto()
     REMOVE_ROUTES = auto()
     REMOVE_POLICY_RULES = auto()
@@ -70,6 +73,8 @@ class Phase(IntEnum):
     POLICY_RULES = auto()
     ROUTES = auto()
     NEIGHBOURS = auto()
+    LIMITS = auto()
+    SERVICES = auto()
 
 
 CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
@@ -81,6 +86,8 @@ after that. A port's state comes before too: nobody may set it once the bridge h
 
 _REMOVAL: dict[type[Object], Phase] = {
     Neighbour: Phase.REMOVE_NEIGHBOURS,
+    Service: Phase.REMOVE_SERVICES,
+    Limits: Phase.REMOVE_LIMITS,
     Route: Phase.REMOVE_ROUTES,
     PolicyRule: Phase.REMOVE_POLICY_RULES,
     Qdisc: Phase.REMOVE_QDISCS,
@@ -107,6 +114,8 @@ _MAKING: dict[type[Object], Phase] = {
     NftTable: Phase.NFTABLES,
     NftChain: Phase.NFTABLES,
     Neighbour: Phase.NEIGHBOURS,
+    Limits: Phase.LIMITS,
+    Service: Phase.SERVICES,
 }
 _LINKS: dict[Kind | None, tuple[Phase, Phase]] = {
     Kind.BRIDGE: (Phase.BRIDGES, Phase.CONFIGURE_LINKS),

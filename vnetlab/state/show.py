@@ -24,6 +24,7 @@ from vnetlab.state.objects import (
 from vnetlab.state.overlays import ANY_MAC, FdbEntry
 from vnetlab.state.qdisc_words import qdisc_settings
 from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.running import Limits, Service
 from vnetlab.state.switching_words import bond_words, bridge_words, port_words
 
 ROLE_WORDS: dict[Role, str] = {
@@ -54,11 +55,15 @@ _SAID_ALREADY = (
     "state",
     "IPv6 link-local",
     "dormant",
+    "directory",
     "route to its prefix",
 )
 """Settings of a new object that its name tells, or that are the same for all of its kind."""
 
 _IN_VRFS = (Role.ROUTER_PORT, Role.ROUTER_INTERFACE)
+
+QUOTA_OF_A_CPU_US = 100_000
+MB, MIB = 10**6, 1 << 20
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -83,6 +88,10 @@ def describe(item: Object) -> str:
             return f"static neighbour {item.address} is {item.mac} on {item.netns}.{item.link}"
         case FdbEntry():
             return _fdb_entry(item)
+        case Service():
+            return f"service {item.netns}.{item.name}"
+        case Limits():
+            return f"limits of {item.netns}"
         case Qdisc():
             return f"{item.kind} on {item.netns}.{item.link}"
         case Filter():
@@ -135,6 +144,11 @@ def settings(item: Object) -> dict[str, str]:
                 "PVID": _yes(item.pvid),
                 "egress": "untagged" if item.untagged else "tagged",
             }
+        case Service():
+            state = item.failure or ("ended" if item.ended else "started")
+            return {"command": item.command, "state": state, "directory": item.directory}
+        case Limits():
+            return show_limits(item)
         case Qdisc():
             return qdisc_settings(item)
         case NftTable():
@@ -213,6 +227,21 @@ def _chain_settings(chain: NftChain) -> dict[str, str]:
         found["policy"] = "drop"
     found["rules"] = ", ".join(dict.fromkeys(map(show_rule, chain.rules))) or "none"
     return found
+
+
+def show_limits(limits: Limits) -> dict[str, str]:
+    """The limits that there are, in the words of the topology file."""
+    found = {}
+    if limits.cpu_quota_us is not None:
+        found["cpu"] = f"{limits.cpu_quota_us / QUOTA_OF_A_CPU_US:g}"
+    if limits.memory_bytes is not None:
+        found["memory"] = show_size(limits.memory_bytes)
+    return found
+
+
+def show_size(size: int) -> str:
+    """A size in the unit in which it was written, if it was not rounded much."""
+    return f"{size // MIB}mib" if size % MIB == 0 else f"{size / MB:.4g}mb"
 
 
 def _role(role: Role | None, otherwise: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import Address, Link, Namespace, Role, State
+from vnetlab.state.running import Service
 
 _ENDS = (
     Role.VNIC,
@@ -30,6 +31,7 @@ class NodeStatus:
     addresses: tuple[Address, ...]
     ports: int
     """How many ports of a vSwitch or physical switch it has."""
+    services: tuple[Service, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,4 +63,7 @@ def _node_status(node: Namespace, state: State) -> NodeStatus:
         interfaces=tuple(link for link in links if link.role in _ENDS),
         addresses=tuple(sorted(addresses, key=lambda a: (a.link, str(a.interface)))),
         ports=sum(link.role in _PORTS for link in links),
+        services=tuple(
+            sorted((s for s in state.services if s.netns == node.name), key=lambda s: s.id)
+        ),
     )

@@ -19,6 +19,7 @@ from vnetlab.topology.check_policies import check_policies
 from vnetlab.topology.check_ports import check_ports
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_routers import check_routers
+from vnetlab.topology.check_running import check_running
 from vnetlab.topology.check_wiring import check_wiring
 from vnetlab.topology.defaults import fill_in
 from vnetlab.topology.document import format_path
@@ -68,6 +69,7 @@ def load_with_warnings(
     check_overlays(file, findings)
     check_policies(file, findings)
     check_routers(file, findings)
+    check_running(file, findings)
     findings.raise_if_any()
     addresses = assign_addresses(file, findings)
     findings.raise_if_any()

@@ -30,6 +30,7 @@ from vnetlab.topology.model_expect import Expectations
 from vnetlab.topology.model_overlays import VNI_FORM, HypervisorNic, Vxlan
 from vnetlab.topology.model_policies import Firewall, Nat, Rules, SecurityGroup
 from vnetlab.topology.model_ports import Machine, PortGroup, TaggedNetworks
+from vnetlab.topology.model_running import Running
 from vnetlab.topology.model_vrfs import RouterRoutes, Vrf
 from vnetlab.topology.part import Part
 
@@ -161,7 +162,7 @@ class Nic(Part):
     )
 
 
-class Vm(Counted, Machine):
+class Vm(Counted, Machine, Running):
     """A virtual machine."""
 
     model_config = ConfigDict(title="VM")
@@ -198,7 +199,7 @@ class HostNic(Cable):
     )
 
 
-class Host(Counted, Machine):
+class Host(Counted, Machine, Running):
     """A bare-metal host, on ports of physical switches."""
 
     model_config = ConfigDict(title="host")

@@ -92,6 +92,18 @@ vms:
   web1: {on: hv1, nics: [web]}
   db1: {on: hv2, nics: [web, storage]}    # db1, and db1.storage
 """,
+    "service": """\
+vms:
+  web1:
+    run:
+      - python3 -m http.server 80           # named python3
+      - {name: probe, command: "sleep 5; ping -c 1 web2"}
+  web2:
+""",
+    "limits": """\
+vms:
+  small: {limits: {cpu: 0.5, memory: 256mb}}
+""",
     "vNIC": """\
 networks: {lan: {ipv4: 10.0.0.0/24}}
 vms:
@@ -254,6 +266,7 @@ all the defaults. What is needed and not there is made, and what cannot be guess
   file, and `vnetlab new FILE` writes one to begin with.
 """
 _KEYS = "\n| key | value | default | meaning |\n|---|---|---|---|"
+_SINGLE = ("string", "integer", "number", "boolean")
 _VALUES = "\n## Values\n\n| value | meaning | examples |\n|---|---|---|"
 
 
@@ -338,7 +351,7 @@ def _find_titled(schema: Any) -> Iterator[Any]:
         for inner in schema:
             yield from _find_titled(inner)
     elif isinstance(schema, dict):
-        if "title" in schema and schema.get("type") in ("string", "integer", "boolean"):
+        if schema.get("type") in _SINGLE and "title" in schema:
             yield schema
         for inner in schema.values():
             yield from _find_titled(inner)

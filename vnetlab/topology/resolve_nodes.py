@@ -11,6 +11,7 @@ from vnetlab.topology.limits import resolve_shaping, resolve_storm_limit
 from vnetlab.topology.model_ports import Security as SecurityPart
 from vnetlab.topology.model_vrfs import RouterRoute
 from vnetlab.topology.ports import Port, Security, StaticRoute, TaggedInterface
+from vnetlab.topology.resolve_running import resolve_limits, resolve_services
 from vnetlab.topology.topology import Host, HostNic, Router, RouterInterface, Vm, Vnic
 from vnetlab.topology.vrfs import resolve_vrfs
 
@@ -43,6 +44,8 @@ def resolve_vm(name: str, vm: model.Vm, file: model.File, addresses: Addresses) 
         nics=nics,
         routes=resolve_routes(vm),
         sysctls=tuple(sorted(vm.sysctls.items())),
+        services=resolve_services(vm),
+        limits=resolve_limits(vm),
     )
 
 
@@ -60,8 +63,14 @@ def resolve_host(name: str, host: model.Host, addresses: Addresses) -> Host:
         )
         for index, nic in enumerate(host.nics or ())
     )
-    sysctls = tuple(sorted(host.sysctls.items()))
-    return Host(name=name, nics=nics, routes=resolve_routes(host), sysctls=sysctls)
+    return Host(
+        name=name,
+        nics=nics,
+        routes=resolve_routes(host),
+        sysctls=tuple(sorted(host.sysctls.items())),
+        services=resolve_services(host),
+        limits=resolve_limits(host),
+    )
 
 
 def resolve_router(name: str, router: model.Router, addresses: Addresses) -> Router:

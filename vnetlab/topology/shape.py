@@ -36,6 +36,7 @@ _EXPECTED_PART = {
     "Pnic": "a physical switch's name or a mapping",
     "Vxlan": "a VNI or a mapping",
     "Rule": EXPECTED_RULE,
+    "Service": "a command or a mapping",
 }
 _ROUNDS = 4
 

@@ -17,6 +17,7 @@ from vnetlab.topology.ip import Network as Network
 from vnetlab.topology.overlays import Overlay
 from vnetlab.topology.policies import Firewall, RouterPolicy, SecurityGroup
 from vnetlab.topology.ports import Port, StaticRoute, TaggedInterface
+from vnetlab.topology.running import Limits, Service
 from vnetlab.topology.vrfs import Vrf
 
 
@@ -140,6 +141,8 @@ class Vm:
     nics: tuple[Vnic, ...]
     routes: tuple[StaticRoute, ...]
     sysctls: tuple[tuple[str, str], ...]
+    services: tuple[Service, ...]
+    limits: Limits
     firewall: Firewall = field(default_factory=Firewall)
 
 
@@ -151,6 +154,8 @@ class Host:
     nics: tuple[HostNic, ...]
     routes: tuple[StaticRoute, ...]
     sysctls: tuple[tuple[str, str], ...]
+    services: tuple[Service, ...]
+    limits: Limits
     firewall: Firewall = field(default_factory=Firewall)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vnetlab.state.objects import Link
+from vnetlab.state.running import Service
 from vnetlab.state.show import ROLE_WORDS, describe_change
 from vnetlab.state.status import NodeStatus, Status
 
@@ -31,7 +32,13 @@ def _role(node: NodeStatus) -> str:
 
 def _details(node: NodeStatus) -> list[str]:
     details = [f"{node.ports} {'port' if node.ports == 1 else 'ports'}"] if node.ports else []
-    return details + [_interface(link, node) for link in node.interfaces]
+    details += [_interface(link, node) for link in node.interfaces]
+    return details + [_service(service) for service in node.services]
+
+
+def _service(service: Service) -> str:
+    """What it does at present: `http running`, `http exit code 1`."""
+    return f"{service.name} {service.failure or ('ended' if service.ended else 'running')}"
 
 
 def _interface(link: Link, node: NodeStatus) -> str:

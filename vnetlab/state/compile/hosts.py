@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vnetlab.state.compile.guests import compile_nic, compile_routes
 from vnetlab.state.compile.parts import Context, bridge_vlan, cable, node
 from vnetlab.state.compile.policies import compile_firewall
+from vnetlab.state.compile.running import compile_running
 from vnetlab.state.objects import Address, Object, Role
 from vnetlab.topology.topology import Host, HostNic
 
@@ -21,6 +22,7 @@ def compile_host(context: Context, host: Host) -> Iterator[Object]:
             held += [item] if isinstance(item, Address) else []
     yield from compile_routes(context, host.name, host.nics, host.routes, held)
     yield from compile_firewall(host.name, host.firewall)
+    yield from compile_running(context, host.name, host.services, host.limits)
 
 
 def _nic(context: Context, host: Host, nic: HostNic) -> Iterator[Object]:

@@ -9,6 +9,7 @@ from vnetlab.state.compile.guests import compile_nic, compile_routes
 from vnetlab.state.compile.parts import Context, bridge_vlan, node, veth
 from vnetlab.state.compile.policies import compile_firewall
 from vnetlab.state.compile.port_limits import compile_limits
+from vnetlab.state.compile.running import compile_running
 from vnetlab.state.objects import Address, Object, Role
 from vnetlab.state.switching import BridgePort
 from vnetlab.topology.topology import Vm, Vnic
@@ -24,6 +25,7 @@ def compile_vm(context: Context, vm: Vm) -> Iterator[Object]:
             held += [item] if isinstance(item, Address) else []
     yield from compile_routes(context, vm.name, vm.nics, vm.routes, held)
     yield from compile_firewall(vm.name, vm.firewall)
+    yield from compile_running(context, vm.name, vm.services, vm.limits)
 
 
 def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
