@@ -38,10 +38,13 @@ def create_vxlan(link: Link, index: int) -> Any:
         ("IFLA_VXLAN_ID", vxlan.vni),
         ("IFLA_VXLAN_PORT", vxlan.port),
         ("IFLA_VXLAN_LEARNING", int(vxlan.learning)),
+        ("IFLA_VXLAN_AGEING", vxlan.ageing_s),
+        ("IFLA_VXLAN_TTL", vxlan.ttl),
     ]
-    if vxlan.local is not None:
-        name = "IFLA_VXLAN_LOCAL" if vxlan.local.version == 4 else "IFLA_VXLAN_LOCAL6"
-        data.append((name, str(vxlan.local)))
+    for name, address in (("LOCAL", vxlan.local), ("GROUP", vxlan.remote)):
+        if address is not None:
+            suffix = "" if address.version == 4 else "6"
+            data.append((f"IFLA_VXLAN_{name}{suffix}", str(address)))
     return new_link(link, index, "vxlan", {"attrs": data})
 
 
@@ -53,11 +56,15 @@ def create_vrf(link: Link, index: int) -> Any:
 def read_vxlan(data: Any) -> Vxlan:
     """The settings of a VXLAN link, from its IFLA_INFO_DATA."""
     local = data.get_attr("IFLA_VXLAN_LOCAL") or data.get_attr("IFLA_VXLAN_LOCAL6")
+    remote = data.get_attr("IFLA_VXLAN_GROUP") or data.get_attr("IFLA_VXLAN_GROUP6")
     return Vxlan(
         vni=data.get_attr("IFLA_VXLAN_ID"),
         local=ip_address(local) if local else None,
         port=data.get_attr("IFLA_VXLAN_PORT"),
         learning=bool(data.get_attr("IFLA_VXLAN_LEARNING")),
+        ageing_s=data.get_attr("IFLA_VXLAN_AGEING"),
+        ttl=data.get_attr("IFLA_VXLAN_TTL") or 0,
+        remote=ip_address(remote) if remote else None,
     )
 
 

@@ -13,13 +13,18 @@ ANY_MAC = "00:00:00:00:00:00"
 class Vxlan:
     """What a VXLAN link is (RFC 7348): its network identifier, own address and UDP port.
 
-    `learning` says that it learns from the frames that it receives which MAC is behind which VTEP.
+    `learning` says that it learns from the frames that it receives which MAC is behind which VTEP,
+    for `ageing_s` seconds. `ttl` is that of its packets, 0 for the kernel's own; `remote` where
+    frames go that no forwarding entry is for.
     """
 
     vni: int
     local: IPv4Address | IPv6Address | None
     port: int
     learning: bool = True
+    ageing_s: int = 300
+    ttl: int = 0
+    remote: IPv4Address | IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
