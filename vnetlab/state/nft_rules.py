@@ -70,6 +70,11 @@ def field(name: str, values: Iterable[bytes], *, negate: bool = False) -> Expres
     return (_load(name), _in([value.hex() for value in wanted], negate=negate))
 
 
+def unicast() -> Expressions:
+    """The frame is for one receiver: the group bit of its destination is not set."""
+    return (_load("ether daddr"), _mask(b"\1" + bytes(5)), _compare(_EQUAL, bytes(6)))
+
+
 def ports(name: str, ranges: Sequence[tuple[int, int]]) -> Expressions:
     """A port, `th sport` or `th dport`, is in one of the ranges; or any, without ranges."""
     if not ranges:

@@ -15,23 +15,27 @@ if TYPE_CHECKING:
 
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
-    from vnetlab.topology.model import File, Router
+    from vnetlab.topology.model import File, Nic, Router
     from vnetlab.topology.model_policies import PortForward, Rule
+    from vnetlab.topology.model_ports import PortGroup
 
 
 def check_policies(file: File, findings: Findings) -> None:
     """Note what no rule can mean."""
     checks = _Checks(file, findings)
-    nics = [nic for vm in file.vms.values() for nic in vm.nics or ()]
-    written = {name for nic in nics for name in nic.security_groups}
+    users: list[tuple[Path, Nic | PortGroup]] = [
+        (("vms", name, "nics", index), nic)
+        for name, vm in file.vms.items()
+        for index, nic in enumerate(vm.nics or ())
+    ]
+    users += [(("port_groups", name), group) for name, group in file.port_groups.items()]
+    written = {name for _, user in users for name in user.security_groups}
     broken = {name for name in written if findings.has(("security_groups", name))}
     groups = sorted({*file.security_groups, *broken})
     for name in file.security_groups:
         checks.group(name)
-    for name, vm in file.vms.items():
-        for index, nic in enumerate(vm.nics or ()):
-            path: Path = ("vms", name, "nics", index, "security_groups")
-            checks.names(path, nic.security_groups, groups, "security group")
+    for path, user in users:
+        checks.names((*path, "security_groups"), user.security_groups, groups, "security group")
     for path, rules in _lists(file):
         for index, rule in enumerate(rules):
             checks.rule((*path, index), rule)

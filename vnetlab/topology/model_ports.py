@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import ConfigDict, Field
 
-from vnetlab.topology.forms import Address4, Address6, Flag, ShortForm, Text, Vlan
+from vnetlab.topology.forms import Address4, Address6, Flag, Names, ShortForm, Text, Vlan
 from vnetlab.topology.forms_ports import (
     Consent,
     Metric,
@@ -74,6 +74,10 @@ class PortGroup(Part):
     )
     security: Security | None = Field(
         default=None, description="What its ports let guests do. Default: what a switch does."
+    )
+    security_groups: Names = Field(
+        default=(),
+        description="Security groups of all its vNICs, beside their own. Default: none.",
     )
 
 

@@ -42,7 +42,7 @@ def add_policies(file: File, topology: Topology) -> Topology:
     return replace(
         topology,
         security_groups=tuple(_group(name, it, peers) for name, it in file.security_groups.items()),
-        vms=tuple(_add_to_vm(file.vms[vm.name], vm, peers) for vm in topology.vms),
+        vms=tuple(_add_to_vm(file, vm, peers) for vm in topology.vms),
         hosts=tuple(
             replace(host, firewall=_firewall(file.hosts[host.name].firewall, peers))
             for host in topology.hosts
@@ -81,12 +81,19 @@ def _group(name: str, group: model_policies.SecurityGroup, peers: _Peers) -> Sec
     )
 
 
-def _add_to_vm(written: model.Vm, vm: Vm, peers: _Peers) -> Vm:
+def _add_to_vm(file: File, vm: Vm, peers: _Peers) -> Vm:
+    written = file.vms[vm.name]
     nics = tuple(
-        replace(nic, security_groups=said.security_groups)
+        replace(nic, security_groups=_security_groups(file, said))
         for nic, said in zip(vm.nics, written.nics or (), strict=True)
     )
     return replace(vm, nics=nics, firewall=_firewall(written.firewall, peers))
+
+
+def _security_groups(file: File, nic: model.Nic) -> tuple[str, ...]:
+    """Those of its port group, then its own."""
+    group = file.port_groups.get(nic.port_group or "")
+    return tuple(dict.fromkeys([*(group.security_groups if group else ()), *nic.security_groups]))
 
 
 def _firewall(firewall: model_policies.Firewall | None, peers: _Peers) -> Firewall:

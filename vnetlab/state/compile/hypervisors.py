@@ -16,7 +16,7 @@ from vnetlab.state.compile.parts import (
     node,
     trunk_vlans,
 )
-from vnetlab.state.compile.security_groups import compile_security_groups
+from vnetlab.state.compile.vswitch_rules import compile_vswitch_rules
 from vnetlab.state.objects import (
     Object,
     Role,
@@ -30,7 +30,7 @@ from vnetlab.topology.topology import (
 def compile_hypervisor(context: Context, hypervisor: Hypervisor) -> Iterator[Object]:
     """A hypervisor with its vSwitches and uplinks."""
     yield from node(hypervisor.name, Role.HYPERVISOR, host_settings(hypervisor))
-    yield from compile_security_groups(context, hypervisor)
+    yield from compile_vswitch_rules(context, hypervisor)
     vswitch_of = {pnic: vs.name for vs in hypervisor.vswitches for pnic in vs.pnics}
     for vswitch in hypervisor.vswitches:
         label = f"{hypervisor.name}.{vswitch.name}"
