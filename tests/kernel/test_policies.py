@@ -267,7 +267,7 @@ def test_what_somebody_does_to_nftables_is_told_and_undone(bench: Bench) -> None
         change_nftables(nodes.netfilter("hv1"), [Change(old=chain, new=edited)], handles)
         new = [Change(old=None, new=it) for it in (table, block)]
         change_nftables(nodes.netfilter("client"), new, handles)
-    chain_told, table_told = _drift(bench)
+    table_told, chain_told = _drift(bench)
     assert table_told == "- nftables table inet mine in client"
     assert chain_told == (
         "~ nftables chain bridge vnetlab web.eth0-ingress in hv1: - rule counter accept, "

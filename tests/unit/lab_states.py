@@ -72,7 +72,9 @@ _POLICIES = st.fixed_dictionaries(
     },
 )
 
-_PORT_GROUPS = {
+_PORT_GROUPS: dict[str, dict[str, object]] = {
+    "guarded": {"security": {"forged_transmits": "reject"}, "security_groups": ["web"]},
+    "private": {"isolated": True, "security": {"mac_changes": "reject"}},
     "limited": {
         "shaping": {"average": "10mbit", "peak": "20mbit", "to_vm": {"burst": "20kb"}},
         "storm_limit": {"multicast": "1mbit"},

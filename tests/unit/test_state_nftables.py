@@ -64,10 +64,20 @@ def test_a_security_group_is_rules_at_the_port() -> None:
         "web ingress 2: icmp: meta protocol ip6 meta l4proto ipv6-icmp counter return",
         "web+quiet ingress: nothing else: counter drop",
     ]
-    assert [rule.split(":")[0] for rule in rules_of("hv1", "forward")] == [
-        "a.eth0 egress",
-        "a.eth0 ingress",
-    ]
+    jumps = rules_of("hv1", "forward")[-2:]
+    assert [rule.split(":")[0] for rule in jumps] == ["a.eth0 egress", "a.eth0 ingress"]
+
+
+def test_port_security_is_a_rule_for_each_way() -> None:
+    """Forged sources go before they are learned, other destinations and isolated ports at last."""
+    (forged,) = rules_of("hv1", "prerouting")
+    assert forged.startswith('a.eth0 security: forged transmit: meta iifname "a.eth0" ether')
+    changed, isolated = rules_of("hv1", "forward")[:2]
+    assert changed.startswith(
+        'a.eth0 security: another MAC address: meta oifname "a.eth0" '
+        "ether daddr & 0x010000000000 0x000000000000 ether daddr != 02:"
+    )
+    assert isolated.startswith("a.eth0 isolated: port group private of other vSwitches: ")
 
 
 def test_a_firewall_and_nat_are_rules_of_the_node() -> None:

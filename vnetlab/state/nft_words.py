@@ -97,7 +97,7 @@ def _comparison(name: str, mask: str | None, values: dict[str, int | str]) -> st
     if name == "ct state" and operator == "!= " and not _number(data):
         bits = int.from_bytes(bytes.fromhex(mask[2:]), "little")
         return f"{name} {','.join(state for state, bit in CT_STATES.items() if bits & bit)}"
-    if name.endswith("addr"):
+    if name.startswith("ip"):
         return f"{name} {operator}{_value(name, data)}/{_number(mask).bit_count()}"
     return f"{name} & {mask} {operator}{data}"
 

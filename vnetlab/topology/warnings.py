@@ -186,9 +186,11 @@ def _warn_of_unused(file: File, findings: Findings) -> None:
         text = "no vNIC is in this port group"
         _warn_written(("port_groups", name), text, "name it in the nics of a VM", findings)
     used = {name for nic in nics for name in nic.security_groups}
+    used |= {name for group in file.port_groups.values() for name in group.security_groups}
     for name in file.security_groups.keys() - used:
         text = "no vNIC is in this security group"
-        _warn_written(("security_groups", name), text, "name it in the nics of a VM", findings)
+        fix = "name it in the nics of a VM, or in a port group"
+        _warn_written(("security_groups", name), text, fix, findings)
 
 
 def _warn_written(path: Path, text: str, fix: str, findings: Findings) -> None:
