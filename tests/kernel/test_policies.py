@@ -299,3 +299,13 @@ def test_every_single_value_of_a_policy_can_be_edited(bench: Bench) -> None:
             assert kinds <= {NftChain, NftTable}
             assert changes, f"{old} -> {new}"
             assert not bench.up(text).changes
+
+
+@pytest.mark.needs("veth", "bridge", "nftables-inet", "conntrack")
+def test_a_node_that_is_made_anew_has_its_firewall_again(bench: Bench) -> None:
+    """`restart` leaves nothing out, and nothing differs afterwards."""
+    bench.up("vms: {a: , b: {firewall: {input: [tcp/80], default: deny}}}\n")
+    verbs.restart("bench", "b", bench.root)
+    assert not _drift(bench)
+    assert not _echoes(bench, "a", "b", 4)
+    assert _echoes(bench, "b", "a", 4)
