@@ -16,6 +16,7 @@ from vnetlab.state.show import describe_change
 pytestmark = pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem", "tbf")
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 TAGGING = (TOPOLOGIES / "guest-tagging.yaml").read_text()
+PRIVATE = (TOPOLOGIES / "private-vlan.yaml").read_text()
 BARE = (TOPOLOGIES / "bare-metal.yaml").read_text()
 InNode = Callable[..., str]
 
@@ -103,3 +104,29 @@ def test_a_setting_that_the_kernel_lacks_is_refused_before_anything_changes(benc
     with pytest.raises(MissingFeatureError, match=r"net\.ipv4\.no_such_setting \(wanted by db1\)"):
         bench.up(wanting)
     assert bench.leftovers() == []
+
+
+@pytest.mark.needs("nftables-bridge")
+@pytest.mark.parametrize("version", [4, 6])
+def test_customers_of_a_private_vlan_reach_what_they_share_alone(
+    bench: Bench, version: int
+) -> None:
+    """Not each other, on one hypervisor or two; but the gateway and a server, and those them."""
+    bench.up(PRIVATE)
+    for customer in ("alice", "bob", "carol"):
+        assert reaches(bench, customer, "backup", version)
+        assert reaches(bench, customer, "gw", version)
+        assert reaches(bench, "backup", customer, version)
+    for pair in (("alice", "bob"), ("alice", "carol"), ("carol", "bob")):
+        assert not reaches(bench, *pair, version)
+    assert bench.plan(PRIVATE).changes == ()
+
+
+def test_a_port_that_is_isolated_no_more_is_drift(bench: Bench, in_node: InNode) -> None:
+    """Set by hand it lets neighbours talk, `up` names the port, and sets it alone again."""
+    bench.up(PRIVATE)
+    in_node("hv1", "bridge", "link", "set", "dev", "bob.eth0", "isolated", "off")
+    assert reaches(bench, "alice", "bob")
+    changes = [describe_change(change) for change in bench.up(PRIVATE).changes]
+    assert changes == ["~ vSwitch port hv1.bob.eth0: port isolated none -> yes"]
+    assert not reaches(bench, "alice", "bob")

@@ -91,13 +91,15 @@ def desired_states(draw: st.DrawFn) -> State:
     networks = {"a": _network(draw, "a")}
     if vlans:
         networks = {n: {"vlan": v} | _network(draw, n) for n, v in zip("ab", vlans, strict=False)}
-    kinds = {name: draw(st.sampled_from(("vm", "hypervisor", "router", ""))) for name in _NAMES}
+    kind = st.sampled_from(("vm", "hypervisor", "router", "host", ""))
+    kinds = {name: draw(kind) for name in _NAMES}
     chosen = {kind: [n for n in _NAMES if kinds[n] == kind] for kind in kinds.values()}
     hypervisors = {name: _hypervisor(draw) for name in ["hv0", *chosen.get("hypervisor", [])]}
     if draw(st.booleans()) and vlans:
         networks["o"] = {"vxlan": draw(st.sampled_from((7, 8))), "underlay": "a", "ipv4": _OVERLAY}
         for hypervisor in hypervisors.values():
             hypervisor["nics"] = [{"network": "a", "vswitch": "vs0"}]
+    groups = _PORT_GROUPS | ({"tags": {"trunk": "all"}} if vlans else {})
     vms = {}
     for name in chosen.get("vm", []):
         on = draw(st.sampled_from(sorted(hypervisors)))
@@ -107,7 +109,7 @@ def desired_states(draw: st.DrawFn) -> State:
                 "vswitch": st.sampled_from(sorted(hypervisors[on]["vswitches"])),
                 "security_groups": st.sampled_from(([], ["web"], ["web", "db"])),
             },
-            optional={"port_group": st.sampled_from(sorted(_PORT_GROUPS))},
+            optional={"port_group": st.sampled_from(sorted(groups))},
         )
         nics = draw(st.lists(nic, max_size=2))
         on_one = [it | {"vswitch": "vs0"} if it["network"] == "o" else it for it in nics]
@@ -116,14 +118,16 @@ def desired_states(draw: st.DrawFn) -> State:
         name: draw(_POLICIES) | _router(draw, sorted(networks))
         for name in chosen.get("router", [])[:1]
     }
+    tagged = sorted(networks.keys() - {"o"}) if vlans else []
     file = {
         "networks": networks,
+        "hosts": {name: _host(draw, tagged) for name in chosen.get("host", [])[:1]},
         "physical_switches": {"tor": {}},
         "hypervisors": hypervisors,
         "vms": vms,
         "routers": routers,
         "security_groups": _SECURITY_GROUPS,
-        "port_groups": _PORT_GROUPS,
+        "port_groups": groups,
     }
     with TemporaryDirectory() as folder:
         path = Path(folder) / "lab.yaml"
@@ -139,6 +143,17 @@ def _router(draw: st.DrawFn, networks: list[str]) -> dict[str, object]:
     inside = [{"vrf": "red"} if vrfs and draw(st.booleans()) else {} for _ in reached]
     attached = [{"network": name} | vrf for name, vrf in zip(reached, inside, strict=True)]
     return place | {"networks": attached, "vrfs": vrfs}
+
+
+def _host(draw: st.DrawFn, taggable: list[str]) -> dict[str, object]:
+    """On the physical switch, with a network or two, tagged or not, and routes."""
+    nic: dict[str, object] = {"network": "a"}
+    others = [name for name in taggable if name != "a"]
+    if draw(st.booleans()) and others:
+        nic["tagged"] = others
+    routes = draw(st.sampled_from(([], ["default via 10.1.0.9"], ["blackhole 192.0.2.0/24"])))
+    sysctls = draw(st.sampled_from(({}, {"net.ipv4.icmp_ratemask": 9})))
+    return {"nics": [nic], "routes": routes, "sysctls": sysctls}
 
 
 def _network(draw: st.DrawFn, name: str) -> dict[str, object]:

@@ -30,6 +30,7 @@ from vnetlab.trace.timing import time_hops
 from vnetlab.trace.trace import Carrier, Outcome, PacketTrace, Trace, trace_probe
 
 SHIPPED = Path(__file__).parents[2] / "topologies" / "two-hypervisors.yaml"
+BARE_METAL = SHIPPED.with_name("bare-metal.yaml")
 STEP_NS = 1000
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -365,6 +366,24 @@ def test_the_place_of_a_loss_names_a_layer(
     verdict = locate(lab.trace(*lab.there(until=until)))
     assert not verdict.healthy
     assert (verdict.layer, verdict.object, verdict.cause) == (layer, blamed, "unknown")
+
+
+@pytest.mark.parametrize(
+    ("until", "layer", "blamed"),
+    [
+        ("backup.eth0 out", Layer.PNIC, "backup.eth0"),
+        ("tor1.backup.eth0 in", Layer.PHYSICAL_NETWORK, "tor1"),
+        ("tor1.db1.eth0 out", Layer.PNIC, "db1.eth0"),
+        ("db1.eth0 in", Layer.GUEST_OS, "db1"),
+    ],
+)
+def test_the_place_of_a_loss_between_bare_metal_hosts_names_a_layer(
+    until: str, layer: Layer, blamed: str
+) -> None:
+    """Their cables are those of physical NICs, and no virtual switch is on the way."""
+    lab = Lab(compile_topology(load(BARE_METAL)), "backup", "db1")
+    verdict = locate(lab.trace(*lab.there(until=until)))
+    assert (verdict.layer, verdict.object) == (layer, blamed)
 
 
 def test_silence_of_an_application_is_told_from_that_of_the_guest(state: State) -> None:

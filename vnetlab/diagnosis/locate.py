@@ -33,7 +33,7 @@ _LAYER_WITHIN = {
 }
 """The layer of what happens behind a link of that role, in its node."""
 
-_CABLES = {Role.VNIC: Layer.VNIC, Role.PNIC: Layer.PNIC}
+_CABLES = {Role.VNIC: Layer.VNIC, Role.PNIC: Layer.PNIC, Role.HOST_NIC: Layer.PNIC}
 """The layer of a cable that has an end of that role; any other is the physical network's."""
 
 _EXAMPLES = 3
@@ -78,8 +78,8 @@ def _blame(trace: Trace, packet: PacketTrace) -> tuple[Layer | None, str]:
     after, before = loss.after, loss.before
     if after is None:
         sent = not packet.send_error  # the guest's own stack let it go, the link did not
-        if sent and before is not None and before.role is Role.VNIC:
-            return Layer.VNIC, before.label
+        if sent and before is not None and before.role in (Role.VNIC, Role.HOST_NIC):
+            return _CABLES[before.role], before.label
         return _within(before, trace.request.endpoints.source)
     if _is_at_destination(trace, loss):
         return _blame_destination(trace)

@@ -104,10 +104,10 @@ def _check_route(path: Path, route: Route, reached: list[Network], findings: Fin
             text = f"got a gateway for a {route.type} route"
             findings.add((*path, "via"), text, fix="leave it out")
         return
-    if route.via is None:
+    if route.via is None and findings.is_sound((*path, "type")):
         fix = "add the address of the next router, or a type such as blackhole"
         findings.add((*path, "via"), "missing", fix=fix)
-    elif not isinstance(route.to, str) and route.to.version != route.via.version:
+    elif route.via and not isinstance(route.to, str) and route.to.version != route.via.version:
         text = f"got {route.via}, expected an IPv{route.to.version} address"
         findings.add((*path, "via"), text)
         return

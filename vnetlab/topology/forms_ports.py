@@ -104,6 +104,8 @@ class RouteText:
 
 
 def _parse_route(value: object) -> object:
+    if value is None:
+        return {}  # also where the form was wrong: the other routes are to be checked all the same
     if not isinstance(value, str):
         return value
     words = value.split()
