@@ -95,6 +95,13 @@ def test_a_port_taken_from_its_bridge_ends_the_path_there(state: State) -> None:
     assert links(path) == ["web1.eth0 out", "hv1.web1.eth0 in"]
 
 
+def test_a_probe_is_watched_at_bare_metal_hosts_that_it_is_not_for() -> None:
+    """They are on ports of the physical switches, as routers are."""
+    state = compile_topology(load(SHIPPED.with_name("bare-metal.yaml")))
+    path = expected_path(state, "web1", ip_address("10.10.0.1"))
+    assert {"db1", "backup"} <= set(watched_namespaces(state, path))
+
+
 def test_a_probe_is_watched_wherever_a_switch_could_send_it(state: State) -> None:
     """The path's nodes, and every hypervisor, physical switch and router; no other guest."""
     path = expected_path(state, "web1", ip_address(address_of(state, "web2", 4)))

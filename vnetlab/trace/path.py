@@ -31,7 +31,7 @@ from vnetlab.trace.wiring import NextHop, Wiring, find_next_hop, index_wiring
 Passage: TypeAlias = tuple[str, str, Direction]
 """What a hop and a sighting at it have in common: namespace, link name and direction."""
 
-_ALWAYS_WATCHED = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH, Role.ROUTER)
+_ALWAYS_WATCHED = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH, Role.ROUTER, Role.HOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +109,8 @@ def expected_path(state: State, source: str, destination: IpAddress) -> Expected
 def watched_namespaces(state: State, *paths: ExpectedPath) -> tuple[str, ...]:
     """The namespaces that a probe along `paths` could be seen in.
 
-    Those of the paths, and every hypervisor, physical switch and router, since a frame can be
-    flooded or sent the wrong way.
+    Those of the paths, and every hypervisor, physical switch, router and bare-metal host, since a
+    frame can be flooded or sent the wrong way.
     """
     on_path = [hop.netns for path in paths for hop in path.hops]
     nearby = sorted(ns.name for ns in state.namespaces if ns.role in _ALWAYS_WATCHED)
