@@ -7,6 +7,7 @@ labs (`vnetlab.realm.rundir`). Heavy libraries are imported by the verbs that us
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from vnetlab.state.links import find_link, lost_when_down, named_links
 from vnetlab.state.objects import Link, Object, State
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.running import Service
+from vnetlab.state.settling import is_settled, settling_time_s
 from vnetlab.state.show import describe, describe_change
 from vnetlab.state.status import Status, node_statuses
 from vnetlab.topology.hosts import hosts_text
@@ -38,6 +40,7 @@ from vnetlab.trace.request import ECHO_PORT, Protocol
 if TYPE_CHECKING:
     from vnetlab.trace.trace import Trace
 
+_POLL_S = 0.2
 _ROUNDS = 3
 """How often `up` observes and applies: a second time only where a change undid another object."""
 
@@ -182,6 +185,7 @@ def set_link(
             lacking = diff_states(desired=desired, observed=observed.state)
             back = lost_when_down(found, observed.state, lacking)
             apply(order_changes(back), present, observed)
+        _settle(desired, present)
         return done
 
 
@@ -273,11 +277,13 @@ def _converge(desired: State, nodes: Nodes) -> Plan:
     first = todo = _plan(desired, observed)
     for _ in range(_ROUNDS):
         if not todo.changes:
-            return first
+            break
         apply(todo, nodes, observed)
         observed = _observe(nodes, desired)
         todo = _without_failures(_plan(desired, observed))
     if not todo.changes:
+        if first.changes:
+            _settle(desired, nodes)
         return first
     more = f" and {len(todo.changes) - 1} more" if len(todo.changes) > 1 else ""
     raise KernelRefusedError(
@@ -293,6 +299,13 @@ def _without_failures(plan: Plan) -> Plan:
         for change in plan.changes
         if not (isinstance(change.old, Service) and replace(change.old, failure=None) == change.new)
     )
+
+
+def _settle(desired: State, nodes: Nodes) -> None:
+    """Wait until spanning trees and LACP have found their ways, but no longer than they need."""
+    deadline = time.monotonic() + settling_time_s(desired)
+    while time.monotonic() < deadline and not is_settled(observe(nodes).state):
+        time.sleep(_POLL_S)
 
 
 def _require_features(desired: State) -> None:

@@ -191,7 +191,7 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
         bond=read_bond(data) if data and kind is Kind.BOND else None,
         bridge=read_bridge(data) if data and kind is Kind.BRIDGE else BridgeSettings(),
     )
-    return replace(link, activity=bond_activity(link, data)) if link.bond else link
+    return replace(link, activity=bond_activity(link, message, data)) if link.bond else link
 
 
 def _bridge_vlans(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[BridgeVlan]:

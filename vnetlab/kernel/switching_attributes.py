@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from vnetlab.kernel.attributes import attributes
@@ -81,13 +81,22 @@ _NO_PARTNER = "00:00:00:00:00:00"
 
 
 def bridge_attributes(settings: BridgeSettings, old: BridgeSettings) -> Attributes:
-    """What is set otherwise than in `old`."""
-    return _differing(settings, old, _BRIDGE)
+    """What is set otherwise than in `old`.
+
+    Without its spanning tree a bridge would keep the ageing time of the tree's last change.
+    """
+    found = _differing(settings, old, _BRIDGE)
+    ageing = (_BRIDGE["ageing_time_cs"], settings.ageing_time_cs)
+    return [*found, ageing] if old.stp and not settings.stp and ageing not in found else found
 
 
 def read_bridge(data: Any) -> BridgeSettings:
     """The settings of a bridge, from its IFLA_INFO_DATA."""
-    return BridgeSettings(**_read(data, _BRIDGE, BridgeSettings()))
+    found = BridgeSettings(**_read(data, _BRIDGE, BridgeSettings()))
+    if found.stp and data.get_attr("IFLA_BR_ROOT_PORT"):
+        found = replace(found, hello_time_cs=None, max_age_cs=None, forward_delay_cs=None)
+    changes = found.stp and data.get_attr("IFLA_BR_TOPOLOGY_CHANGE")
+    return replace(found, ageing_time_cs=None) if changes else found
 
 
 def bond_attributes(bond: Bond) -> Attributes:

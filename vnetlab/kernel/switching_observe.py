@@ -38,7 +38,8 @@ def add_slave_settings(link: Link, message: Any, raw: bytes, *, stp: Collection[
     )
 
 
-def bond_activity(link: Link, data: Any) -> Activity:
-    """SETTLING for a bond that has not yet found whom it speaks LACP with."""
-    waits = link.bond is not None and link.bond.mode is BondMode.LACP and link.up
-    return Activity.SETTLING if waits and not has_partner(data) else Activity.PASSING
+def bond_activity(link: Link, message: Any, data: Any) -> Activity:
+    """SETTLING for a bond without a slave in use, or without a partner to speak LACP with."""
+    has_lacp = link.bond is not None and link.bond.mode is BondMode.LACP
+    is_ready = message["flags"] & _IFF_RUNNING and (has_partner(data) or not has_lacp)
+    return Activity.SETTLING if link.up and not is_ready else Activity.PASSING

@@ -28,7 +28,7 @@ from vnetlab.state.objects import (
     everything,
 )
 from vnetlab.state.routing import Neighbour, PolicyRule
-from vnetlab.state.switching import BridgePort
+from vnetlab.state.switching import BridgePort, with_unknown_as
 
 _Objects = Mapping[Key, Object]
 
@@ -51,7 +51,10 @@ class Change:
 def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
     """Return the changes that turn `observed` into `desired`, in no particular order."""
     wanted = {key_of(item): item for item in everything(desired)}
-    present = {key_of(item): item for item in everything(observed)}
+    present = {
+        key: _as_known(item, wanted.get(key))
+        for key, item in ((key_of(item), item) for item in everything(observed))
+    }
     surplus = {key for key, item in present.items() if _must_go(item, wanted.get(key))}
     uses = {
         *_places_left(present, wanted),
@@ -77,6 +80,13 @@ def remove_namespace(name: str, observed: State) -> tuple[Change, ...]:
     present = {key_of(item): item for item in everything(observed)}
     losses = Losses({(Namespace, name)}, present)
     return tuple(Change(old=item, new=None) for item in losses.removals)
+
+
+def _as_known(old: Object, new: Object | None) -> Object:
+    """`old`, and what cannot be known of it as in `new`."""
+    if not (isinstance(old, Link) and isinstance(new, Link) and old.bridge.stp):
+        return old
+    return replace(old, bridge=with_unknown_as(new.bridge, old.bridge))
 
 
 def _must_go(old: Object, new: Object | None) -> bool:

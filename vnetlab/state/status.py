@@ -18,7 +18,7 @@ _ENDS = (
     Role.ROUTER_INTERFACE,
 )
 
-_PORTS = (Role.VSWITCH_PORT, Role.PHYSICAL_PORT, Role.VTEP)
+_PORTS = (Role.VSWITCH_PORT, Role.PHYSICAL_PORT, Role.LAG, Role.TEAM, Role.VTEP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

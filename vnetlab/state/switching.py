@@ -6,7 +6,7 @@ a link for which nothing else is wanted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 
 
@@ -47,17 +47,25 @@ class Activity(Enum):
 class BridgeSettings:
     """What a bridge is set to besides VLAN filtering: ip-link(8), `type bridge`.
 
-    Times are in centiseconds, as the kernel has them (USER_HZ).
+    Times are in centiseconds, as the kernel has them (USER_HZ). One is None where it is observed
+    and cannot be known: with a spanning tree the kernel tells those of the root, and the ageing
+    time of a change of the tree while there is one.
     """
 
     stp: bool = False
     priority: int = 32768
-    hello_time_cs: int = 200
-    max_age_cs: int = 2000
-    forward_delay_cs: int = 1500
-    ageing_time_cs: int = 30000
+    hello_time_cs: int | None = 200
+    max_age_cs: int | None = 2000
+    forward_delay_cs: int | None = 1500
+    ageing_time_cs: int | None = 30000
     group_forward_mask: int = 0
     multicast_snooping: bool = False
+
+
+def with_unknown_as(known: BridgeSettings, settings: BridgeSettings) -> BridgeSettings:
+    """`settings` with what is not known of them as in `known`."""
+    unknown = [field.name for field in fields(settings) if getattr(settings, field.name) is None]
+    return replace(settings, **{name: getattr(known, name) for name in unknown})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

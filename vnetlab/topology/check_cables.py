@@ -72,6 +72,9 @@ def _place(path: Path, findings: Findings) -> Path:
 
 
 def _cables(file: File) -> Iterator[tuple[Path, Cable]]:
+    for name, switch in file.physical_switches.items():
+        for index, link in enumerate(switch.links):
+            yield ("physical_switches", name, "links", index), link
     for name, hypervisor in file.hypervisors.items():
         for pnic_name, pnic in (hypervisor.pnics or {}).items():
             yield ("hypervisors", name, "pnics", pnic_name), pnic

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vnetlab.topology.document import Path
     from vnetlab.topology.findings import Findings
     from vnetlab.topology.model import File, Hypervisor
+    from vnetlab.topology.model_cables import Trunk
 
 _RESERVED_NAMES = {"lo", "all", "default"}
 """The loopback link, and the two that sysctl(8) paths have beside those of links."""
@@ -77,32 +78,69 @@ def _links(name: str, file: File) -> Iterator[tuple[str, Path]]:
 
 
 def _refuse_vlans(file: File, findings: Findings) -> None:
+    for path, trunk in _trunks(file):
+        for key in ("vlans", "native"):
+            if getattr(trunk, key) is not None:
+                fix = "give the networks a vlan, or leave this out"
+                findings.add((*path, key), "no network has a VLAN", fix=fix)
+
+
+def _trunks(file: File) -> Iterator[tuple[Path, Trunk]]:
     for name, hypervisor in file.hypervisors.items():
         for pnic_name, pnic in (hypervisor.pnics or {}).items():
-            for key in ("vlans", "native"):
-                if getattr(pnic, key) is not None:
-                    path: Path = ("hypervisors", name, "pnics", pnic_name, key)
-                    text = "no network has a VLAN"
-                    fix = "give the networks a vlan, or leave this out"
-                    findings.add(path, text, fix=fix)
+            yield ("hypervisors", name, "pnics", pnic_name), pnic
+    for name, switch in file.physical_switches.items():
+        for index, link in enumerate(switch.links):
+            yield ("physical_switches", name, "links", index), link
 
 
 def _check_loops(file: File, findings: Findings) -> None:
-    """Note uplinks that give a VLAN a second way: its frames would circle without end."""
+    """Note uplinks and links that give a VLAN a second way: its frames would circle without end.
+
+    A switch with a spanning tree breaks every loop that it is part of. Of a team's pNICs the
+    vSwitch uses one at a time, or all of them as one.
+    """
+    reserves = set(_reserves(file))
     vlans = vlans_of(file.networks.values())
     for vlan in vlans or (None,):
         joined: dict[str, str] = {}
         for path, ends, carried in uplinks(file):
+            if path in reserves or any(_has_stp(end, file) for end in ends):
+                continue
             if vlan is not None and carried is not None and vlan not in carried:
                 continue
             if not join_ends(joined, *ends):
                 what = "a loop" if vlan is None else f"a loop for VLAN {vlan}"
                 text = f"is a second way from {ends[0]} to {ends[1]}: {what}"
-                findings.add(path, text, fix="remove it, or carry other vlans on it")
+                findings.add(path, text, fix=_way_out(path))
+
+
+def _way_out(path: Path) -> str:
+    if path[0] == "hypervisors":
+        return "remove it, carry other vlans on it, or make a team of the pNICs"
+    return "remove it, carry other vlans on it, or give a switch of the loop 'stp: true'"
+
+
+def _has_stp(end: str, file: File) -> bool:
+    switch = file.physical_switches.get(end)
+    return switch is not None and switch.stp is not None and switch.stp.enabled
+
+
+def _reserves(file: File) -> Iterator[Path]:
+    """The pNICs of teams but the first of each."""
+    for name, hypervisor in file.hypervisors.items():
+        for vswitch in (hypervisor.vswitches or {}).values():
+            if vswitch.teaming is not None:
+                for pnic in (vswitch.pnics or ())[1:]:
+                    yield ("hypervisors", name, "pnics", pnic)
 
 
 def uplinks(file: File) -> Iterator[tuple[Path, tuple[str, str], tuple[int, ...] | None]]:
-    """Of each uplink its path, its two ends and the VLANs of its trunk (None: all)."""
+    """Of each uplink and link of switches its path, two ends and VLANs of its trunk (None: all)."""
+    for name, switch in file.physical_switches.items():
+        for index, link in enumerate(switch.links):
+            if link.to in file.physical_switches and link.to != name:
+                yield ("physical_switches", name, "links", index), (name, link.to), link.vlans
     for name, hypervisor in file.hypervisors.items():
         for vswitch_name, vswitch in (hypervisor.vswitches or {}).items():
             for pnic_name in vswitch.pnics or ():

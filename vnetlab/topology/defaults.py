@@ -24,13 +24,13 @@ if TYPE_CHECKING:
         Hypervisor,
         Network,
         Nic,
-        PhysicalSwitch,
         Pnic,
         Router,
         Vm,
         VSwitch,
     )
     from vnetlab.topology.model_ports import PortGroup
+    from vnetlab.topology.model_switching import PhysicalSwitch
 
 NATIVE_VLAN = 1
 
@@ -46,6 +46,7 @@ def fill_in(file: File, path: Path) -> File:
         update={
             "name": file.name or make_name(path.name.partition(".")[0]) or "lab",
             "networks": networks,
+            "physical_switches": {it: _fill_links(it, switches) for it in switches},
             "hypervisors": hypervisors,
             "vms": {
                 name: _fill_vm(vm, hypervisors, file, networks) for name, vm in file.vms.items()
@@ -87,6 +88,13 @@ def _fill_hypervisor(hypervisor: Hypervisor, switches: Mapping[str, PhysicalSwit
     }
     vswitches = _fill_vswitches(hypervisor.vswitches or {}, pnics)
     return hypervisor.model_copy(update={"pnics": pnics, "vswitches": vswitches})
+
+
+def _fill_links(name: str, switches: Mapping[str, PhysicalSwitch]) -> PhysicalSwitch:
+    other = _only({it: switch for it, switch in switches.items() if it != name})
+    links = switches[name].links
+    filled = tuple(link.model_copy(update={"to": link.to or other}) for link in links)
+    return switches[name].model_copy(update={"links": filled})
 
 
 def _fill_vswitches(

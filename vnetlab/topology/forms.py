@@ -217,7 +217,7 @@ _FILE_NAME: JsonSchemaValue = {
 }
 _PORT = number_form("port", "Of TCP or UDP.", (LOWEST_PORT, HIGHEST_PORT), 80)
 _PROTOCOL = _text("protocol", "What a packet is of.", "|".join(PROTOCOLS), *PROTOCOLS)
-_FLAG: JsonSchemaValue = {
+FLAG_FORM: JsonSchemaValue = {
     "title": "yes or no",
     "description": "`true` or `false`.",
     "examples": ["true"],
@@ -253,7 +253,7 @@ Gateway = Annotated[Address, BeforeValidator(parse_address), WithJsonSchema(_ADD
 Gateways = Annotated[tuple[Gateway, ...], BeforeValidator(list_if_single), _Or(_ADDRESS)]
 
 Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema(_PORT)]
-Flag = Annotated[bool, BeforeValidator(parse_flag), WithJsonSchema(_FLAG)]
+Flag = Annotated[bool, BeforeValidator(parse_flag), WithJsonSchema(FLAG_FORM)]
 Protocol = Annotated[str, BeforeValidator(parse_protocol), WithJsonSchema(_PROTOCOL)]
 Destination = Annotated[
     str, BeforeValidator(parse_text), WithJsonSchema({"anyOf": [_NAME, _ADDRESS]})

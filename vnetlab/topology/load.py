@@ -20,6 +20,7 @@ from vnetlab.topology.check_ports import check_ports
 from vnetlab.topology.check_references import check_references
 from vnetlab.topology.check_routers import check_routers
 from vnetlab.topology.check_running import check_running
+from vnetlab.topology.check_switching import check_switching
 from vnetlab.topology.check_wiring import check_wiring
 from vnetlab.topology.defaults import fill_in
 from vnetlab.topology.document import format_path
@@ -61,6 +62,7 @@ def load_with_warnings(
     file = _complete(read_model(content, findings), path, findings)
     check_references(file, findings)
     check_expectations(file, findings)
+    check_switching(file, findings)
     check_wiring(file, findings)
     check_cables(file, findings)
     check_ports(file, findings)

@@ -12,10 +12,10 @@ from vnetlab.topology.model import (
     Hypervisor,
     Network,
     Nic,
-    PhysicalSwitch,
     Pnic,
     VSwitch,
 )
+from vnetlab.topology.model_switching import PhysicalSwitch
 
 DEFAULT_NETWORK, DEFAULT_HYPERVISOR, DEFAULT_SWITCH = "lan", "hv1", "tor1"
 DEFAULT_PNIC, DEFAULT_VSWITCH = "eno1", "vs0"

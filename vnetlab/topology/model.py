@@ -31,6 +31,7 @@ from vnetlab.topology.model_overlays import VNI_FORM, HypervisorNic, Vxlan
 from vnetlab.topology.model_policies import Firewall, Nat, Rules, SecurityGroup
 from vnetlab.topology.model_ports import Machine, PortGroup, TaggedNetworks
 from vnetlab.topology.model_running import Running
+from vnetlab.topology.model_switching import PhysicalSwitch, TeamMode
 from vnetlab.topology.model_vrfs import RouterRoutes, Vrf
 from vnetlab.topology.part import Part
 
@@ -83,12 +84,6 @@ class Network(Part):
     )
 
 
-class PhysicalSwitch(Part):
-    """A physical switch. Its ports are made from what is connected to it."""
-
-    model_config = ConfigDict(title="physical switch")
-
-
 class Pnic(Trunk):
     """A physical NIC of a hypervisor: the uplink to a physical switch. Short form: its `to`."""
 
@@ -106,6 +101,11 @@ class VSwitch(Part):
         default=None,
         description="The pNICs that are its uplinks. Default: all that no other vSwitch names, "
         "for the first vSwitch that does not say.",
+    )
+    teaming: TeamMode | None = Field(
+        default=None,
+        description="Makes its pNICs one uplink, a team: one of them with the others as a reserve "
+        "(`active-backup`), or all of them at once, to one physical switch. Default: none.",
     )
 
 

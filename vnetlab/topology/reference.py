@@ -26,6 +26,21 @@ routers: {gw: }
 physical_switches: {tor1: , tor2: }
 hypervisors: {hv1: {pnics: {eno1: tor1}}, hv2: {pnics: {eno1: tor2}}}
 """,
+    "spanning tree": """\
+physical_switches:
+  core: {stp: {priority: 4096, forward_delay: 2s}}   # the root
+  tor1: {stp: true, links: [core]}
+  tor2: {stp: true, links: [core, tor1]}
+vms: {a: }
+hypervisors: {hv1: {pnics: {eno1: tor1}}}
+""",
+    "switch link": """\
+physical_switches:
+  core:
+  tor1: {links: [core]}                   # the same as {to: core}
+  tor2: {links: [{to: core, members: 2, lag: balance-xor, rate: 10gbit}]}
+hypervisors: {hv1: {pnics: {eno1: tor1}}, hv2: {pnics: {eno1: tor2}}}
+""",
     "hypervisor": """\
 hypervisors:
   hv1:                                    # all defaults: eno1 to the only switch, vs0

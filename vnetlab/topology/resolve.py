@@ -13,12 +13,12 @@ from vnetlab.topology.groups import flatten
 from vnetlab.topology.overlays import Overlay
 from vnetlab.topology.resolve_nodes import resolve_host, resolve_router, resolve_vm
 from vnetlab.topology.resolve_policies import add_policies
+from vnetlab.topology.switching import resolve_switches
 from vnetlab.topology.topology import (
     Expectation,
     Group,
     Hypervisor,
     HypervisorNic,
-    PhysicalSwitch,
     Pnic,
     Segment,
     Topology,
@@ -46,7 +46,7 @@ def resolve(
         segments=tuple(
             _resolve_segment(name, network, held) for name, network in file.networks.items()
         ),
-        physical_switches=tuple(PhysicalSwitch(name=name) for name in file.physical_switches),
+        physical_switches=resolve_switches(file.physical_switches, vlans),
         hypervisors=tuple(
             _resolve_hypervisor(name, hypervisor, vlans, addresses)
             for name, hypervisor in file.hypervisors.items()
@@ -115,7 +115,7 @@ def _resolve_hypervisor(
     return Hypervisor(
         name=name,
         vswitches=tuple(
-            VSwitch(name=vswitch_name, pnics=vswitch.pnics or ())
+            VSwitch(name=vswitch_name, pnics=vswitch.pnics or (), teaming=vswitch.teaming)
             for vswitch_name, vswitch in (hypervisor.vswitches or {}).items()
         ),
         pnics=tuple(

@@ -34,6 +34,8 @@ _EXPECTED_PART = {
     "RouterRoute": "'TO via ADDRESS' or a mapping",
     "Tagged": "a network's name or a mapping",
     "Pnic": "a physical switch's name or a mapping",
+    "Stp": "true, false or a mapping",
+    "SwitchLink": "a physical switch's name or a mapping",
     "Vxlan": "a VNI or a mapping",
     "Rule": EXPECTED_RULE,
     "Service": "a command or a mapping",

@@ -18,6 +18,7 @@ from vnetlab.topology.overlays import Overlay
 from vnetlab.topology.policies import Firewall, RouterPolicy, SecurityGroup
 from vnetlab.topology.ports import Port, StaticRoute, TaggedInterface
 from vnetlab.topology.running import Limits, Service
+from vnetlab.topology.switching import PhysicalSwitch
 from vnetlab.topology.vrfs import Vrf
 
 
@@ -40,13 +41,6 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhysicalSwitch:
-    """A physical switch: one VLAN-filtering bridge in a namespace of its own."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Pnic:
     """A physical NIC of a hypervisor: the uplink of its vSwitch to a physical switch.
 
@@ -63,10 +57,14 @@ class Pnic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VSwitch:
-    """A virtual switch of a hypervisor, and the names of the pNICs that are its uplinks."""
+    """A virtual switch of a hypervisor, and the names of the pNICs that are its uplinks.
+
+    `teaming` is how they are one uplink, None where they are not.
+    """
 
     name: str
     pnics: tuple[str, ...]
+    teaming: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,12 @@ before, IN after the lower link's.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from vnetlab.state.objects import Kind, LinkId, Role, State
+from vnetlab.state.switching import Activity
 from vnetlab.trace.request import IpAddress
 from vnetlab.trace.sighting import Direction
 from vnetlab.trace.wiring import NextHop, Wiring, find_next_hop, index_wiring
@@ -134,9 +135,9 @@ def make_hop(wiring: Wiring, link_id: LinkId, direction: Direction) -> Hop:
 def _cross(wiring: Wiring, next_hop: NextHop) -> Span:
     """The shortest way to a link that holds the next hop; else only to the first link's peer."""
     holders = wiring.holders.get(next_hop.address, frozenset())
-    ways = _ways(wiring, next_hop.link, _vlan(wiring, next_hop.link))
-    first = next(ways)
-    way = next((way for way in (first, *ways) if way[-1][0] in holders), first)
+    way = _way(wiring, next_hop, holders, idle=False) or _way(wiring, next_hop, holders, idle=True)
+    if way is None:
+        way = next(_ways(wiring, next_hop.link, _vlan(wiring, next_hop.link), idle=True))
     hops = tuple(make_hop(wiring, link, direction) for link, direction in way)
     mac = wiring.links[next_hop.link].mac
     return Span(next_hop=next_hop.address, mac=mac, hops=hops)
@@ -145,19 +146,31 @@ def _cross(wiring: Wiring, next_hop: NextHop) -> Span:
 _Way: TypeAlias = tuple[tuple[LinkId, Direction], ...]
 
 
+def _way(
+    wiring: Wiring, next_hop: NextHop, holders: Collection[LinkId], *, idle: bool
+) -> _Way | None:
+    """The shortest way to one of the holders, if there is any."""
+    ways = _ways(wiring, next_hop.link, _vlan(wiring, next_hop.link), idle=idle)
+    return next((way for way in ways if way[-1][0] in holders), None)
+
+
 def _vlan(wiring: Wiring, start: LinkId) -> int | None:
     """The VLAN of what leaves `start`: its own tag's, or that of the port it is plugged into."""
     link = wiring.links[start]
     return wiring.vlans.get(link.peer) if link.peer is not None else link.vlan
 
 
-def _ways(wiring: Wiring, start: LinkId, vlan: int | None) -> Iterator[_Way]:
-    """Ways out of `start` to every link that a frame could arrive at, shortest first."""
+def _ways(wiring: Wiring, start: LinkId, vlan: int | None, *, idle: bool) -> Iterator[_Way]:
+    """Ways out of `start` to every link that a frame could arrive at, shortest first.
+
+    Without `idle` none over a backup, or what a spanning tree has blocked.
+    """
     queue: deque[tuple[LinkId, _Way]] = deque([_leave(wiring, start)])
     visited: set[LinkId] = set()
     while queue:
         link, before = queue.popleft()
-        peers = [peer for peer in _far_ends(wiring, link, vlan) if peer not in visited]
+        ends = [end for end in _far_ends(wiring, link, vlan) if end not in visited]
+        peers = [end for end in ends if idle or not _is_idle(wiring, end)]
         if not peers:
             yield before
         for peer in peers:
@@ -166,11 +179,34 @@ def _ways(wiring: Wiring, start: LinkId, vlan: int | None) -> Iterator[_Way]:
             yield way
             for above in wiring.subinterfaces.get(peer, ()):
                 yield (*way, (above, Direction.IN))
-            master = wiring.links[peer].master
+            port, way = _through_bond(wiring, peer, way)
+            master = wiring.links[port].master
             if master is not None:
-                for port in wiring.ports[LinkId(netns=peer.netns, name=master)]:
-                    if port not in visited:
-                        queue.append((port, (*way, (port, Direction.OUT))))
+                for other in wiring.ports[LinkId(netns=port.netns, name=master)]:
+                    if other not in visited and other != port:
+                        exits = _exits(wiring, other, way)
+                        queue += (it for it in exits if idle or not _is_idle(wiring, it[0]))
+
+
+def _is_idle(wiring: Wiring, link: LinkId) -> bool:
+    return wiring.links[link].activity is Activity.BLOCKED
+
+
+def _through_bond(wiring: Wiring, link: LinkId, way: _Way) -> tuple[LinkId, _Way]:
+    """The port of the bridge that a frame comes in by, and the way to it: a slave's is its bond."""
+    if not wiring.links[link].in_bond:
+        return link, way
+    bond = LinkId(netns=link.netns, name=wiring.links[link].master or "")
+    return (bond, (*way, (bond, Direction.IN))) if bond in wiring.links else (link, way)
+
+
+def _exits(wiring: Wiring, port: LinkId, way: _Way) -> Iterator[tuple[LinkId, _Way]]:
+    """The ways out of a bridge's port; out of a bond, those of its slaves."""
+    way = (*way, (port, Direction.OUT))
+    if wiring.links[port].kind is not Kind.BOND:
+        yield port, way
+    for slave in wiring.ports.get(port, ()) if wiring.links[port].kind is Kind.BOND else ():
+        yield slave, (*way, (slave, Direction.OUT))
 
 
 def _far_ends(wiring: Wiring, link: LinkId, vlan: int | None) -> Iterator[LinkId]:

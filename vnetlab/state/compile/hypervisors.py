@@ -16,6 +16,7 @@ from vnetlab.state.compile.parts import (
     node,
     trunk_vlans,
 )
+from vnetlab.state.compile.teams import compile_team
 from vnetlab.state.compile.vswitch_rules import compile_vswitch_rules
 from vnetlab.state.objects import (
     Object,
@@ -31,11 +32,18 @@ def compile_hypervisor(context: Context, hypervisor: Hypervisor) -> Iterator[Obj
     """A hypervisor with its vSwitches and uplinks."""
     yield from node(hypervisor.name, Role.HYPERVISOR, host_settings(hypervisor))
     yield from compile_vswitch_rules(context, hypervisor)
-    vswitch_of = {pnic: vs.name for vs in hypervisor.vswitches for pnic in vs.pnics}
+    vswitch_of = {
+        pnic: vs.name for vs in hypervisor.vswitches if not vs.teaming for pnic in vs.pnics
+    }
+    teamed = {pnic for vs in hypervisor.vswitches if vs.teaming for pnic in vs.pnics}
     for vswitch in hypervisor.vswitches:
         label = f"{hypervisor.name}.{vswitch.name}"
         yield context.bridge(hypervisor.name, vswitch.name, Role.VSWITCH, label=label)
+        if vswitch.teaming is not None:
+            yield from compile_team(context, hypervisor, vswitch)
     for pnic in hypervisor.pnics:
+        if pnic.name in teamed:
+            continue
         yield from _uplink(context, hypervisor.name, pnic, master=vswitch_of.get(pnic.name))
     yield from compile_hypervisor_nics(context, hypervisor)
     yield from compile_vteps(context, hypervisor)

@@ -1,0 +1,28 @@
+"""What a lab's switches find out by themselves before frames pass, and how long that takes (pure).
+
+A spanning tree lets a port forward after twice its forward delay; what it learned from a switch
+that is gone is believed for its maximal age before that. LACP with short timeouts needs a few
+seconds (IEEE 802.1AX-2020, 6.4.4), and every bond looks for carriers ten times a second.
+"""
+
+from __future__ import annotations
+
+from vnetlab.state.objects import State
+from vnetlab.state.switching import Activity, BondMode
+
+_LACP_S = 10
+_SLACK_S = 5
+
+
+def settling_time_s(state: State) -> float:
+    """How long everything of the state may take to settle; 0 where nothing has to."""
+    trees = [link.bridge for link in state.links if link.bridge.stp]
+    tree_cs = max(((t.max_age_cs or 0) + 2 * (t.forward_delay_cs or 0) for t in trees), default=0)
+    modes = {link.bond.mode for link in state.links if link.bond}
+    needed = max(tree_cs / 100, _LACP_S if BondMode.LACP in modes else 0)
+    return needed + _SLACK_S if needed or modes else 0
+
+
+def is_settled(state: State) -> bool:
+    """Whether every port and bond knows what it is to do."""
+    return all(link.activity is not Activity.SETTLING for link in state.links)
