@@ -77,6 +77,7 @@ _LINKINFO, _SLAVE_KIND, _SLAVE_DATA = 18, 4, 5
 _LINK_HEADER_BYTES = 32  # struct nlmsghdr, struct ifinfomsg
 _ON_THE_WAY = (PortState.LISTENING, PortState.LEARNING)
 _BOND_SLAVE_STATE, _BACKUP = 1, 1
+_BOND_SLAVE_MII_STATUS, _MII_UP = 2, 0
 _NO_PARTNER = "00:00:00:00:00:00"
 
 
@@ -165,8 +166,10 @@ def is_on_its_way(data: Mapping[int, bytes]) -> bool:
     return waits and PortState(_unpack(data[_STATE])) in _ON_THE_WAY
 
 
-def slave_activity(data: Mapping[int, bytes]) -> Activity:
-    """Whether a slave of a bond is in use."""
+def slave_activity(data: Mapping[int, bytes], *, runs: bool) -> Activity:
+    """Whether a slave of a bond is in use; SETTLING until it knows the carrier."""
+    if (_unpack(data.get(_BOND_SLAVE_MII_STATUS, b"")) == _MII_UP) is not runs:
+        return Activity.SETTLING
     backup = _unpack(data.get(_BOND_SLAVE_STATE, b"")) == _BACKUP
     return Activity.BLOCKED if backup else Activity.PASSING
 

@@ -25,11 +25,11 @@ def add_slave_settings(link: Link, message: Any, raw: bytes, *, stp: Collection[
     if link.master is None:
         return link
     kind, data = slave_of(raw)
+    runs = message["flags"] & (IFF_UP | _IFF_RUNNING) == IFF_UP | _IFF_RUNNING
     if kind == "bond":
-        return replace(link, in_bond=True, activity=slave_activity(data))
+        return replace(link, in_bond=True, activity=slave_activity(data, runs=runs))
     if kind != "bridge":
         return link
-    runs = message["flags"] & (IFF_UP | _IFF_RUNNING) == IFF_UP | _IFF_RUNNING
     has_stp = link.master in stp
     return replace(
         link,
