@@ -174,7 +174,13 @@ def _hypervisor(draw: st.DrawFn) -> dict[str, Any]:
         },
     )
     pnics = {name: draw(shaping) for name in ("eno1", "eno2")[: draw(st.integers(1, 2))]}
-    vswitches = {f"vs{i}": {"pnics": [name]} for i, name in enumerate(pnics)}
+    vswitches: dict[str, dict[str, object]] = {
+        f"vs{i}": {"pnics": [name]} for i, name in enumerate(pnics)
+    }
+    if len(pnics) > 1 and draw(st.booleans()):
+        mode = draw(st.sampled_from(("active-backup", "802.3ad", "balance-xor")))
+        pnics = {name: pnic | {"mtu": 1400} for name, pnic in pnics.items()}
+        vswitches = {"vs0": {"teaming": mode}}
     return {"pnics": dict(pnics), "vswitches": dict(vswitches)}
 
 
