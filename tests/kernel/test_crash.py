@@ -83,6 +83,22 @@ def test_up_completes_what_a_killed_up_began(bench: Bench, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(MOMENTS))
+def test_up_completes_what_a_killed_up_of_an_edited_file_began(bench: Bench, seed: int) -> None:
+    """`up` on an edited file is killed at a random moment: the next one makes it as edited."""
+    edited = FLAT.replace("on: hv2", "on: hv1, run: [sleep 1000]").replace("1gbit", "2gbit")
+    bench.up(FLAT)
+    topology = bench.load(edited)
+    whole = duration(lambda: verbs.up(topology, bench.root))
+    bench.up(FLAT)
+    topology = bench.load(edited)
+    kill_after(lambda: verbs.up(topology, bench.root), random.Random(seed).uniform(0, whole))
+    verbs.up(topology, bench.root)
+    assert verbs.plan(topology, bench.root).changes == ()
+    bench.down()
+    assert bench.leftovers() == []
+
+
+@pytest.mark.parametrize("seed", range(MOMENTS))
 def test_down_completes_what_a_killed_down_began(bench: Bench, seed: int) -> None:
     """`down` is killed at a random moment: the next one finishes it."""
     bench.up(FLAT)

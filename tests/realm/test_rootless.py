@@ -88,6 +88,14 @@ def test_a_command_on_a_node_sees_its_realm_only(person: Person) -> None:
     assert [lab["realm"] for lab in json.loads(person.does(*command))] == ["rootless"]
 
 
+def test_a_lab_is_not_taken_down_from_inside(person: Person) -> None:
+    """`down` on one of its nodes is refused, and the lab stays whole."""
+    person.does("up", "plain.yaml")
+    down = person.run("exec", "web1", "--", person.python, "-m", "vnetlab", "down", "plain")
+    assert (down.returncode, "inside lab 'plain'" in down.stderr) == (2, True), down
+    assert "as the topology says" in person.does("status")
+
+
 def test_what_the_kernel_lacks_is_told(person: Person) -> None:
     """A lab that this kernel cannot hold goes to a lab kernel, of which he has none here."""
     person.write("vlans.yaml", VLANS)

@@ -64,7 +64,12 @@ def move_to(lab: LabDir, node: str) -> None:
 
 
 def inside(lab: LabDir, nodes: Collection[str]) -> bool:
-    """Whether this process itself is in one of those namespaces of the lab."""
+    """Whether this process itself is in one of those namespaces of the lab.
+
+    What `move_to` brought there does not see them: it has the lab's name in its environment.
+    """
+    if os.environ.get("VNETLAB_LAB") == lab.name and not os.path.ismount(lab.live):
+        return True
     return namespaces.OWN.stat().st_ino in _inodes(lab, nodes)
 
 
