@@ -130,3 +130,22 @@ def test_a_port_that_is_isolated_no_more_is_drift(bench: Bench, in_node: InNode)
     changes = [describe_change(change) for change in bench.up(PRIVATE).changes]
     assert changes == ["~ vSwitch port hv1.bob.eth0: port isolated none -> yes"]
     assert not reaches(bench, "alice", "bob")
+
+
+def test_what_decides_on_packets_is_drift_though_the_file_does_not_name_it(
+    bench: Bench, in_node: InNode
+) -> None:
+    """A rule, a static neighbour, a route of another table and settings: all set back by `up`."""
+    bench.up(BARE)
+    in_node("db1", "ip", "rule", "add", "from", "10.9.9.9", "table", "77")
+    in_node("db1", "ip", "neigh", "add", "10.20.0.77", "lladdr", "02:00:00:00:00:77", "dev", "eth0")
+    in_node("db1", "ip", "route", "add", "192.0.2.0/24", "via", "10.20.0.1", "table", "77")
+    in_node("db1", "sysctl", "-w", "net.ipv4.conf.all.proxy_arp=1")
+    changes = {describe_change(change) for change in bench.up(BARE).changes}
+    assert changes == {
+        "- IPv4 rule 32765: from 10.9.9.9/32 lookup 77 in db1",
+        "- static neighbour 10.20.0.77 is 02:00:00:00:00:77 on db1.eth0",
+        "- route 192.0.2.0/24 via 10.20.0.1 dev eth0 table 77 in db1",
+        "~ net.ipv4.conf.all.proxy_arp in db1: value 1 -> 0",
+    }
+    assert bench.plan(BARE).changes == ()

@@ -53,7 +53,15 @@ _OF_LINKS = {
     ),
     "net/ipv6/conf": ("disable_ipv6", "forwarding", "accept_ra"),
 }
-_OF_ALL_LINKS = ("accept_local", "arp_announce", "arp_filter", "arp_ignore", "route_localnet")
+_OF_ALL_LINKS = (
+    "accept_local",
+    "arp_announce",
+    "arp_filter",
+    "arp_ignore",
+    "proxy_arp",
+    "route_localnet",
+    "src_valid_mark",
+)
 _FORWARDING = {
     "net/ipv4/conf": "net/ipv4/ip_forward",
     "net/ipv6/conf": "net/ipv6/conf/all/forwarding",
