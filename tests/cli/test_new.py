@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import CommandLine
-from vnetlab.topology.load import load
+from vnetlab.topology.generators import leaf_spine
+from vnetlab.topology.load import load, load_with_warnings
 
 SUGGESTION = re.compile(r" *# ([a-z_0-9]+:|- )")
 """A line of the starter that is a key or an item, but for its `#`."""
@@ -66,3 +68,64 @@ def test_what_cannot_be_written_is_told(vnetlab: CommandLine, words: tuple[str, 
     done = vnetlab("new", *words)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("leaves", "spines", "vms"), [(1, 1, 0), (4, 2, 8), (12, 9, 100)])
+def test_a_leaf_spine_links_every_leaf_to_every_spine(
+    vnetlab: CommandLine, leaves: int, spines: int, vms: int
+) -> None:
+    """As many of each as are asked for; the file is a template, so --set makes it another size."""
+    words = ("--leaf-spine", leaves, spines, "--vms", vms)
+    assert vnetlab("new", "fabric.yaml", *map(str, words)).returncode == 0
+    topology, warnings = load_with_warnings(vnetlab.home / "fabric.yaml")
+    links = [link for switch in topology.physical_switches for link in switch.links]
+    assert len(topology.physical_switches) == leaves + spines
+    assert len(links) == leaves * spines
+    assert (len(topology.hypervisors), len(topology.vms)) == (leaves, vms)
+    assert warnings == () or vms < 2
+    fewer = load(vnetlab.home / "fabric.yaml", {"leaves": 2, "vms": 3})
+    assert (len(fewer.hypervisors), len(fewer.vms)) == (2, 3)
+
+
+def test_a_leaf_spine_has_two_vms_on_each_leaf(vnetlab: CommandLine) -> None:
+    """Unless --vms says otherwise."""
+    assert vnetlab("new", "fabric.yaml", "--leaf-spine", "3", "1").returncode == 0
+    on = [vm.hypervisor for vm in load(vnetlab.home / "fabric.yaml").vms]
+    assert on == ["hv1", "hv1", "hv2", "hv2", "hv3", "hv3"]
+
+
+def test_the_shipped_leaf_spine_is_what_new_writes() -> None:
+    """`vnetlab new topologies/leaf-spine.yaml --leaf-spine 3 2 --vms 6`."""
+    file = "topologies/leaf-spine.yaml"
+    text = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
+    assert text == leaf_spine(file, leaves=3, spines=2, vms=6)
+
+
+@pytest.mark.parametrize("k", [2, 4, 8])
+def test_a_fat_tree_has_its_switches_links_and_hosts(vnetlab: CommandLine, k: int) -> None:
+    """5k²/4 switches, k³/2 links between them, k³/4 hosts, no hypervisor."""
+    assert vnetlab("new", "tree.yaml", "--fat-tree", str(k)).returncode == 0
+    topology, warnings = load_with_warnings(vnetlab.home / "tree.yaml")
+    links = [link for switch in topology.physical_switches for link in switch.links]
+    assert len(topology.physical_switches) == 5 * k * k // 4
+    assert len(links) == k**3 // 2
+    assert (len(topology.hosts), len(topology.hypervisors)) == (k**3 // 4, 0)
+    assert warnings == ()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--leaf-spine", "0", "2"),
+        ("--leaf-spine", "2", "2", "--star", "3"),
+        ("--vms", "3"),
+        ("--fat-tree", "3"),
+        ("--fat-tree", "18"),
+    ],
+)
+def test_shapes_that_cannot_be_are_told(vnetlab: CommandLine, words: tuple[str, ...]) -> None:
+    """No leaves, two shapes at once, an odd fat tree: a message, exit code 2, no file."""
+    done = vnetlab("new", "lab.yaml", *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert not (vnetlab.home / "lab.yaml").exists()

@@ -26,19 +26,47 @@ def new(
             show_default=False,
         ),
     ] = None,
+    leaf_spine: Annotated[
+        tuple[int, int] | None,
+        typer.Option(
+            "--leaf-spine",
+            metavar="L S",
+            help="Instead: L leaf switches with a hypervisor each, linked to S spine switches.",
+            show_default=False,
+        ),
+    ] = None,
+    vms: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="With --leaf-spine: N VMs on the hypervisors. Default: two on each.",
+            show_default=False,
+        ),
+    ] = None,
+    fat_tree: Annotated[
+        int | None,
+        typer.Option(
+            "--fat-tree",
+            metavar="K",
+            min=2,
+            max=16,
+            help="Instead: a fat tree of K-port switches with K^3/4 bare-metal hosts.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write a topology file to begin with, full of comments.
 
     \b
     vnetlab new lab.yaml
     vnetlab new star.yaml --star 20
+    vnetlab new fabric.yaml --leaf-spine 4 2 --vms 16
+    vnetlab new tree.yaml --fat-tree 4
 
     A file that is there already stays as it is.
     """
-    from vnetlab.topology.starters import star as make_star
-    from vnetlab.topology.starters import starter
-
-    text = starter(str(file)) if star is None else make_star(str(file), star)
+    text = _generate(str(file), star, leaf_spine, vms, fat_tree)
     try:
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
@@ -47,3 +75,30 @@ def new(
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from None
     typer.echo(f"wrote {file}; 'vnetlab up {file}' builds the lab")
+
+
+def _generate(
+    file: str,
+    star: int | None,
+    leaf_spine: tuple[int, int] | None,
+    vms: int | None,
+    fat_tree: int | None,
+) -> str:
+    """The text of the file. Raises UsageError if the options do not go together."""
+    from vnetlab.topology import generators, starters
+
+    if sum(shape is not None for shape in (star, leaf_spine, fat_tree)) > 1:
+        raise UsageError("got several shapes", fix="give one of --star, --leaf-spine, --fat-tree")
+    if vms is not None and leaf_spine is None:
+        raise UsageError("--vms: got no --leaf-spine", fix="it is the number of VMs on its leaves")
+    if leaf_spine is not None:
+        leaves, spines = leaf_spine
+        if min(leaf_spine) < 1:
+            raise UsageError(f"--leaf-spine: got {leaves} {spines}, expected 1 or more of each")
+        count = 2 * leaves if vms is None else vms
+        return generators.leaf_spine(file, leaves=leaves, spines=spines, vms=count)
+    if fat_tree is not None:
+        if fat_tree % 2:
+            raise UsageError(f"--fat-tree: got {fat_tree}, expected an even number")
+        return generators.fat_tree(file, k=fat_tree)
+    return starters.starter(file) if star is None else starters.star(file, star)
