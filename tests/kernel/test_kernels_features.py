@@ -11,7 +11,9 @@ from pyroute2.netlink import genlmsg
 from pyroute2.netlink.generic import GenericNetlinkSocket
 from pyroute2.nftables.main import NFTables
 
+from vnetlab.kernel.features import missing_features
 from vnetlab.realm.kernels.configuration import FRAGMENT, unmet_symbols
+from vnetlab.state.features import Feature
 
 pytestmark = pytest.mark.skipif(
     not os.uname().release.endswith("-vnetlab"), reason="says what our own lab kernel has"
@@ -34,6 +36,11 @@ def test_the_running_kernel_has_every_symbol_asked_for() -> None:
     """What the kernel says of its own configuration has all that ours asks for."""
     running = gzip.decompress(Path("/proc/config.gz").read_bytes()).decode()
     assert unmet_symbols(FRAGMENT.read_text(), running) == ()
+
+
+def test_every_feature_is_found_beside_all_others() -> None:
+    """A lab may need all of them at once."""
+    assert missing_features(tuple(Feature)) == ()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -60,6 +60,14 @@ class Traffic:
         """The other way round."""
         return _send(self._there, self._here, count, size_bytes)
 
+    def exchange(self) -> bytes:
+        """Send one byte there; return what of it arrived."""
+        self._here.send(b"!")
+        try:
+            return self._there.recv(1)
+        except TimeoutError:
+            return b""
+
     def fastest_answer_s(self, count: int) -> float:
         """The shortest time from a question to its answer."""
         fastest = float("inf")

@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Callable, Collection
 from ipaddress import IPv4Address
+from itertools import count
 from typing import Any
 
 from vnetlab.errors import KernelRefusedError
@@ -36,6 +37,9 @@ from vnetlab.state.switching import Bond, BondMode
 from vnetlab.topology.cables import Shaping
 
 _SCRATCH = "scratch"
+
+_free = count(101)
+"""Link indexes in the scratch namespace, each for one link."""
 
 
 def missing_features(wanted: Collection[Feature]) -> tuple[Feature, ...]:
@@ -84,46 +88,48 @@ def _veth(channel: Channel) -> bool:
     left, right = _link("veth-a", Kind.VETH), _link("veth-b", Kind.VETH)
     home = os.open(namespaces.OWN, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return _make(channel, messages.create_veth(left, 101, right, 102, home))
+        return _make(channel, messages.create_veth(left, next(_free), right, next(_free), home))
     finally:
         os.close(home)
 
 
 def _bridge(channel: Channel) -> bool:
-    return _make(channel, messages.create_bridge(_link("bridge", Kind.BRIDGE), 103))
+    return _make(channel, messages.create_bridge(_link("bridge", Kind.BRIDGE), next(_free)))
 
 
 def _vlan_filtering(channel: Channel) -> bool:
     bridge = _link("bridge-vlan", Kind.BRIDGE, vlan_filtering=True)
-    return _make(channel, messages.create_bridge(bridge, 104))
+    return _make(channel, messages.create_bridge(bridge, next(_free)))
 
 
 def _sub_interface(channel: Channel) -> bool:
-    below = messages.create_bridge(_link("below", Kind.BRIDGE), 105)
-    above = messages.create_sub_interface(
-        _link("above", Kind.VLAN, parent="below", vlan=2), 106, 105
-    )
+    index = next(_free)
+    below = messages.create_bridge(_link("below", Kind.BRIDGE), index)
+    link = _link("above", Kind.VLAN, parent="below", vlan=2)
+    above = messages.create_sub_interface(link, next(_free), index)
     return _make(channel, below, above)
 
 
 def _vxlan(channel: Channel) -> bool:
     vxlan = Vxlan(vni=1, local=IPv4Address("127.0.0.1"), port=4789)
     link = _link("vxlan", Kind.VXLAN, vxlan=vxlan)
-    return _make(channel, overlay_messages.create_vxlan(link, 109))
+    return _make(channel, overlay_messages.create_vxlan(link, next(_free)))
 
 
 def _vrf(channel: Channel) -> bool:
-    return _make(channel, overlay_messages.create_vrf(_link("vrf", Kind.VRF, table=1000), 110))
+    return _make(
+        channel, overlay_messages.create_vrf(_link("vrf", Kind.VRF, table=1000), next(_free))
+    )
 
 
 def _bond(channel: Channel) -> bool:
     link = _link("bond", Kind.BOND, bond=Bond(mode=BondMode.LACP, fast_lacp=True))
-    return _make(channel, switching_messages.create_bond(link, 120))
+    return _make(channel, switching_messages.create_bond(link, next(_free)))
 
 
-def _qdisc(number: int, shaping: Shaping) -> Callable[[Channel], bool]:
+def _qdisc(name: str, shaping: Shaping) -> Callable[[Channel], bool]:
     def check(channel: Channel) -> bool:
-        link = _link(f"shaped{number}", Kind.BRIDGE)
+        link, number = _link(name, Kind.BRIDGE), next(_free)
         (qdisc,) = shape(link.id, shaping)
         return _make(
             channel,
@@ -134,11 +140,11 @@ def _qdisc(number: int, shaping: Shaping) -> Callable[[Channel], bool]:
     return check
 
 
-def _hook(number: int, *filters: tuple[Action, ...]) -> Callable[[Channel], bool]:
+def _hook(name: str, *filters: tuple[Action, ...]) -> Callable[[Channel], bool]:
     """Whether a link can have hooks, and filters with the actions there."""
 
     def check(channel: Channel) -> bool:
-        link = _link(f"hooked{number}", Kind.BRIDGE)
+        link, number = _link(name, Kind.BRIDGE), next(_free)
         made = [
             messages.create_bridge(link, number),
             qdisc_messages.qdisc(clsact(link.id), number),
@@ -168,14 +174,14 @@ _CHECKS: dict[Feature, Callable[[Channel], bool]] = {
     Feature.VXLAN: _vxlan,
     Feature.VRF: _vrf,
     Feature.BOND: _bond,
-    Feature.TBF: _qdisc(107, Shaping(rate_bit_s=1_000_000)),
-    Feature.NETEM: _qdisc(108, Shaping(delay_ns=1_000_000)),
-    Feature.CLSACT: _hook(109),
-    Feature.FLOWER: _hook(110, ()),
-    Feature.POLICE: _hook(111, (limit_to(1_000_000),)),
-    Feature.MIRRED: _hook(112, (mirror_to("hooked112", then="pass"),)),
-    Feature.VLAN_ACTION: _hook(113, (action("vlan", mode="pop", then="pipe"),)),
-    Feature.GACT: _hook(114, (action("gact", then="pass"),)),
+    Feature.TBF: _qdisc("tbf", Shaping(rate_bit_s=1_000_000)),
+    Feature.NETEM: _qdisc("netem", Shaping(delay_ns=1_000_000)),
+    Feature.CLSACT: _hook("clsact"),
+    Feature.FLOWER: _hook("flower", ()),
+    Feature.POLICE: _hook("police", (limit_to(1_000_000),)),
+    Feature.MIRRED: _hook("mirred", (mirror_to("mirred", then="pass"),)),
+    Feature.VLAN_ACTION: _hook("act-vlan", (action("vlan", mode="pop", then="pipe"),)),
+    Feature.GACT: _hook("gact", (action("gact", then="pass"),)),
     Feature.IPV6: lambda _: known("net/ipv6/conf/default/disable_ipv6"),
     Feature.CGROUP_CPU: lambda _: limits.has_controller(limits.CPU),
     Feature.CGROUP_MEMORY: lambda _: limits.has_controller(limits.MEMORY),
