@@ -32,6 +32,7 @@ from vnetlab.state.objects import (
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.shaping import ROOT
 from vnetlab.topology.load import load
+from vnetlab.topology.topology import Topology
 
 _NAMES = ("n1", "n2", "n3", "n4", "n5")
 _PLACES = (
@@ -84,9 +85,14 @@ _PORT_GROUPS: dict[str, dict[str, object]] = {
 }
 
 
+def desired_states() -> st.SearchStrategy[State]:
+    """What a small topology compiles to."""
+    return topologies().map(compile_topology)
+
+
 @st.composite
-def desired_states(draw: st.DrawFn) -> State:
-    """What a small topology compiles to: VLANs or none, some vSwitches, some shaping, a router."""
+def topologies(draw: st.DrawFn) -> Topology:
+    """A small topology: VLANs or none, some vSwitches, some shaping, a router."""
     vlans = draw(st.lists(st.sampled_from((1, 10, 20)), unique=True, max_size=2))
     networks = {"a": _network(draw, "a")}
     if vlans:
@@ -132,7 +138,7 @@ def desired_states(draw: st.DrawFn) -> State:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "lab.yaml"
         path.write_text(json.dumps(file))
-        return compile_topology(load(path))
+        return load(path)
 
 
 def _router(draw: st.DrawFn, networks: list[str]) -> dict[str, object]:
