@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -110,4 +112,23 @@ def test_a_killed_up_keeps_nobody(person: Person, number: signal.Signals) -> Non
     up.send_signal(number)
     up.wait(DEADLINE_S)
     person.run("down")
+    assert_it_ends(person)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_lab_of_an_ordinary_user_survives_kills(person: Person, seed: int) -> None:
+    """`up`, new or of an edit, or `down` is killed: `up` completes, `down` leaves nothing."""
+    chance = random.Random(seed)
+    words = [("up", "plain.yaml"), ("up", "plain.yaml"), ("down",)][seed % 3]
+    if seed % 3:
+        person.write("plain.yaml", PLAIN)
+        person.does("up", "plain.yaml")
+        person.write("plain.yaml", PLAIN.replace("100mbit", "200mbit"))
+    command = person.start(*words)
+    time.sleep(chance.uniform(0.1, 1.5))  # the moment itself is what is tested
+    command.kill()
+    command.communicate()
+    person.does("up", "plain.yaml")
+    assert "nothing to change" in person.does("up", "plain.yaml")
+    person.does("down")
     assert_it_ends(person)
