@@ -132,3 +132,17 @@ def test_a_lab_of_an_ordinary_user_survives_kills(person: Person, seed: int) -> 
     assert "nothing to change" in person.does("up", "plain.yaml")
     person.does("down")
     assert_it_ends(person)
+
+
+def test_the_keeper_finds_vnetlab_wherever_it_is_installed(person: Person) -> None:
+    """An editable install is on no path: a hook finds it, which the keeper does not have."""
+    without_path = (
+        "import sys, vnetlab\n"
+        "root = vnetlab.__path__[0].rpartition('/')[0]\n"
+        "sys.path = [entry for entry in sys.path if entry not in ('', root)]\n"
+        "sys.argv = ['vnetlab', 'up', 'plain.yaml']\n"
+        "from vnetlab.__main__ import main\n"
+        "main()\n"
+    )
+    done = person.run("-c", without_path, python=True)
+    assert "plain is up" in done.stdout, done

@@ -11,6 +11,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+import vnetlab
 from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
 from vnetlab.realm.choose import INSIDE, Realm
@@ -24,6 +25,7 @@ _KEEPER = (
     "from vnetlab.realm.rootless.keeper import main; "
     "main(Path(sys.argv[2]))"
 )
+_PACKAGES = str(Path(vnetlab.__file__).parents[1])
 _NAMESPACES = (
     ("user", syscalls.CLONE_NEWUSER),  # first: it gives the right to join the others
     ("mnt", syscalls.CLONE_NEWNS),
@@ -69,7 +71,8 @@ def _hold(directory: Path, *, make: bool) -> bool:
 
 def _start_keeper(directory: Path) -> None:
     (directory / LABS).mkdir(exist_ok=True)
-    paths = json.dumps([str(Path(entry).absolute()) for entry in sys.path])
+    # an editable install is found by a hook, not by a path, and -S leaves hooks out
+    paths = json.dumps([str(Path(entry).absolute()) for entry in (*sys.path, _PACKAGES)])
     command = [sys.executable, "-I", "-S", "-c", _KEEPER, paths, str(directory)]
     started = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
