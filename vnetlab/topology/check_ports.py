@@ -54,7 +54,7 @@ def _machines(file: File) -> Iterator[tuple[Path, Machine, list[str | None]]]:
 
 def _check_group(path: Path, group: PortGroup, file: File, findings: Findings) -> None:
     if group.trunk is None:
-        if group.native is not None:
+        if group.native is not None and findings.is_sound((*path, "trunk")):
             text = "is for a trunk: got no trunk beside it"
             findings.add((*path, "native"), text, fix="add 'trunk: all', or leave it out")
         return
