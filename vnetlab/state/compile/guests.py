@@ -1,8 +1,8 @@
-"""What a VM and a bare-metal host have in common: interfaces, routes and settings (pure)."""
+"""What a VM and a bare-metal host have in common (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from vnetlab.state.compile.parts import (
@@ -11,20 +11,36 @@ from vnetlab.state.compile.parts import (
     addresses_on,
     default_routes,
     has_ipv6,
+    node,
 )
+from vnetlab.state.compile.policies import compile_firewall
+from vnetlab.state.compile.running import compile_running
 from vnetlab.state.objects import Address, Kind, Link, LinkId, Object, Role, Route, RouteKind
 from vnetlab.topology.ports import StaticRoute
-from vnetlab.topology.topology import HostNic, Vnic
+from vnetlab.topology.topology import Host, HostNic, Vm, Vnic
 
 Nic = Vnic | HostNic
 
 
-def compile_nic(context: Context, node: str, nic: Nic, role: Role) -> tuple[Link, list[Object]]:
+def compile_guest(
+    context: Context, guest: Vm | Host, role: Role, interfaces: Iterable[Object]
+) -> Iterator[Object]:
+    """A guest with its `interfaces`, its settings and routes, and what filters and runs there."""
+    yield from node(guest.name, role, dict(guest.sysctls))
+    made = [*interfaces]
+    yield from made
+    held = [item for item in made if isinstance(item, Address)]
+    yield from _routes(context, guest, held)
+    yield from compile_firewall(guest.name, guest.firewall)
+    yield from compile_running(context, guest.name, guest.services, guest.limits)
+
+
+def compile_nic(context: Context, name: str, nic: Nic, role: Role) -> tuple[Link, list[Object]]:
     """The guest's end of a nic, and what is on it: sub-interfaces and addresses."""
     names = [nic.segment, *(tagged.segment for tagged in nic.tagged)]
     mtus = [context.segments[name].mtu for name in names if name is not None]
     link = replace(
-        context.link(node, nic.name, role),
+        context.link(name, nic.name, role),
         mac=nic.mac,
         mtu=max(mtus, default=context.trunk_mtu),
         link_local=has_ipv6(nic.addresses),
@@ -51,18 +67,12 @@ def _sub_interfaces(context: Context, link: Link, nic: Nic) -> Iterator[Object]:
         yield from addresses_on(sub, tagged.addresses)
 
 
-def compile_routes(
-    context: Context,
-    node: str,
-    nics: Iterable[Nic],
-    routes: Iterable[StaticRoute],
-    on: Iterable[Address],
-) -> Iterator[Route]:
+def _routes(context: Context, guest: Vm | Host, held: Collection[Address]) -> Iterator[Route]:
     """The routes of the file, and the default ones that it leaves to the gateways."""
-    said = [static_route(node, route, on) for route in routes]
+    said = [static_route(guest.name, route, held) for route in guest.routes]
     yield from said
     replaced = {route.destination for route in said}
-    for route in default_routes(context, node, nics):
+    for route in default_routes(context, guest.name, guest.nics):
         if DEFAULT_ROUTE[route.destination.version] not in replaced:
             yield route
 

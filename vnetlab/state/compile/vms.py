@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from vnetlab.state.compile.guests import compile_nic, compile_routes
-from vnetlab.state.compile.parts import Context, bridge_vlan, node, veth
-from vnetlab.state.compile.policies import compile_firewall
+from vnetlab.state.compile.guests import compile_guest, compile_nic
+from vnetlab.state.compile.parts import Context, bridge_vlan, veth
 from vnetlab.state.compile.port_limits import compile_limits
-from vnetlab.state.compile.running import compile_running
-from vnetlab.state.objects import Address, Object, Role
+from vnetlab.state.objects import Object, Role
 from vnetlab.state.switching import BridgePort
 from vnetlab.topology.topology import Vm, Vnic
 
 
 def compile_vm(context: Context, vm: Vm) -> Iterator[Object]:
     """A VM with its vNICs, their vSwitch ports and its routes."""
-    yield from node(vm.name, Role.VM, dict(vm.sysctls))
-    held: list[Address] = []
-    for vnic in vm.nics:
-        for item in _vnic(context, vm, vnic):
-            yield item
-            held += [item] if isinstance(item, Address) else []
-    yield from compile_routes(context, vm.name, vm.nics, vm.routes, held)
-    yield from compile_firewall(vm.name, vm.firewall)
-    yield from compile_running(context, vm.name, vm.services, vm.limits)
+    interfaces = (item for vnic in vm.nics for item in _vnic(context, vm, vnic))
+    yield from compile_guest(context, vm, Role.VM, interfaces)
 
 
 def _vnic(context: Context, vm: Vm, vnic: Vnic) -> Iterator[Object]:
