@@ -176,7 +176,7 @@ TREE_EDITS = {
         ["physical switch core.br0"],
     ),
     "off": (
-        "stp: {priority: 4096, forward_delay: 2s, max_age: 6s, hello_time: 1s}",
+        "stp: {enabled: true, priority: 4096, forward_delay: 2s, max_age: 6s, hello_time: 1s}",
         "stp: false",
         ["physical switch core.br0"],
     ),
