@@ -21,11 +21,11 @@ from vnetlab.state.plan import order_changes
 from vnetlab.state.show import describe_change
 from vnetlab.state.switching import (
     LAYER_3_AND_4,
-    Activity,
     Bond,
     BondMode,
     BridgePort,
     BridgeSettings,
+    PortState,
 )
 
 InNode = Callable[..., str]
@@ -243,7 +243,9 @@ def test_a_port_that_somebody_disabled_forwards_again(built: Built, in_node: InN
     built.become(*lab)
     deadline = time.monotonic() + 40
     while any(
-        link.activity is Activity.SETTLING for link in built.observe().links if link.name == "near3"
+        link.port.state is not PortState.FORWARDING
+        for link in built.observe().links
+        if link.name in ("near3", "team")
     ):
         assert time.monotonic() < deadline
     in_node("n", *("bridge", "link", "set", "dev", "near3", "state", "0"))
