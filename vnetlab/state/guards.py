@@ -20,6 +20,7 @@ from vnetlab.state.objects import (
     Sysctl,
 )
 from vnetlab.state.routing import PolicyRule
+from vnetlab.topology.values import LOWEST_IPV6_MTU
 
 _LOCAL_TABLE, _DEFAULT_TABLE = 255, 253
 _FIRST, _MAIN, _DEFAULT = 0, 32766, 32767
@@ -30,7 +31,6 @@ _GIVEN_RULES = {
 """Priority and table: net/ipv4/fib_rules.c, net/ipv6/fib6_rules.c."""
 
 _LAYER_2 = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH)
-_LEAST_IPV6_MTU = 1280
 
 _OF_NODE = (
     "net/ipv4/icmp_echo_ignore_all",
@@ -121,7 +121,7 @@ def _settings(node: Namespace, links: list[Link], values: Mapping[str, str]) -> 
             yield Sysctl(netns=node.name, key=key, value=values[key], given=True)
     for family, names in _OF_LINKS.items():
         for link in links:
-            if family == "net/ipv6/conf" and link.mtu < _LEAST_IPV6_MTU:
+            if family == "net/ipv6/conf" and link.mtu < LOWEST_IPV6_MTU:
                 continue
             for name in names:
                 of_new = values.get(f"{family}/default/{name}")
