@@ -1,0 +1,1 @@
+"""A model of the Linux datapath: what the kernel will do with a packet, and by which row (pure)."""

@@ -1,0 +1,73 @@
+"""The packet that the model carries through the kernel's tables (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Self
+
+from vnetlab.trace.request import IpAddress
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+class Payload(Enum):
+    """What an Ethernet frame of the model carries."""
+
+    IP = "ip"
+    WHO_HAS = "who-has"
+    IS_AT = "is-at"
+
+
+class CtState(Enum):
+    """What conntrack says of a packet: nft(8), `ct state`."""
+
+    NEW = "new"
+    ESTABLISHED = "established"
+    RELATED = "related"
+    INVALID = "invalid"
+    UNTRACKED = "untracked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """A frame and the IP packet, ARP or neighbour discovery message in it.
+
+    `vlan` is the 802.1Q tag that the frame bears at this point, None without one. `protocol` is
+    the IP protocol's number (1, 6, 17, 58); the ports are None where it has none, `icmp_type` where
+    it is no ICMP. `length` is that of the IP packet in bytes, its header included. `target` is the
+    address that neighbour resolution is about. `mark` is the firewall mark, `state` what conntrack
+    says of it.
+    """
+
+    source_mac: str
+    destination_mac: str
+    source: IpAddress
+    destination: IpAddress
+    payload: Payload = Payload.IP
+    vlan: int | None = None
+    protocol: int = 1
+    source_port: int | None = None
+    destination_port: int | None = None
+    icmp_type: int | None = None
+    ttl: int = 64
+    length: int = 84
+    dont_fragment: bool = False
+    dscp: int = 0
+    mark: int = 0
+    target: IpAddress | None = None
+    state: CtState = CtState.NEW
+
+    @property
+    def version(self) -> int:
+        """The IP version: 4 or 6."""
+        return self.destination.version
+
+    @property
+    def is_group(self) -> bool:
+        """Whether its destination MAC is a broadcast or multicast one."""
+        return bool(int(self.destination_mac[:2], 16) & 1)
+
+    def with_tag(self, vlan: int | None) -> Self:
+        """The same with another tag, or without one."""
+        return replace(self, vlan=vlan)
