@@ -89,7 +89,7 @@ class Tables:
     `xdp`: links with an XDP program. `local_routes` are the addresses that a namespace takes as its
     own by its local table, by namespace.
 
-    `suspects`: the ids of State objects that are not as they are meant to be, if that is known:
+    `suspects`: type and id of State objects that are not as they are meant to be, if that is known:
     of two explanations, one by a suspect is the better.
     """
 
@@ -107,7 +107,7 @@ class Tables:
     local_routes: Mapping[str, frozenset[IPv4Address | IPv6Address]] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
     xdp: frozenset[LinkId] = frozenset()
-    suspects: frozenset[Hashable] = frozenset()
+    suspects: frozenset[tuple[type, Hashable]] = frozenset()
 
     def sysctl(self, netns: str, key: str, default: str = "0") -> str:
         """The value of a setting, `default` where the kernel has none or it was not read."""

@@ -113,5 +113,6 @@ def cost(findings: Iterable[Finding], tables: Tables) -> int:
 def _cost(finding: Finding, tables: Tables) -> int:
     if finding.reason in (Reason.STP_BLOCKING, Reason.BACKUP_SLAVE):
         return _BLOCKED
-    suspected = finding.item is not None and finding.item.id in tables.suspects
+    item = finding.item
+    suspected = item is not None and (type(item), item.id) in tables.suspects
     return _SUSPECTED if suspected else _UNSUSPECTED
