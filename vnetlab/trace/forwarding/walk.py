@@ -52,7 +52,8 @@ class WalkStep:
     A step with a `direction` is also a passage that a tap sees: `packet` is what it sees there (its
     tag before the VLAN is stripped on the way in, after it was put on on the way out). Another one
     is a decision within the namespace: a routing lookup, a rule. `row` is the table's row that
-    decided it, empty where nothing had to be decided; `finding` says that this row stops or harms it.
+    decided it, empty where nothing had to be decided; `finding` says that this row stops or harms
+    the packet.
     """
 
     netns: str
