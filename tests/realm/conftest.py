@@ -102,6 +102,13 @@ class Person:
 
     def keepers(self) -> list[int]:
         """The keepers of his realm."""
+        return [pid for pid in self._keeping() if _user_namespace(pid) != _user_namespace("self")]
+
+    def guards(self) -> list[int]:
+        """The guards of his realm: forks of its keepers that are not in it."""
+        return [pid for pid in self._keeping() if _user_namespace(pid) == _user_namespace("self")]
+
+    def _keeping(self) -> list[int]:
         return [pid for pid, command in self.processes().items() if "rootless.keeper" in command]
 
     def _environment(self) -> dict[str, str]:
@@ -142,6 +149,19 @@ def eventually(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         assert time.monotonic() < end, f"never: {what}"
         time.sleep(0.02)
+
+
+def assert_it_ends(person: Person) -> None:
+    """Check that neither a process nor a file of the realm stays."""
+    eventually(lambda: not person.realm_dir.exists(), "the end of its files")
+    eventually(lambda: not person.keepers() + person.guards(), "the end of its keeper")
+
+
+def _user_namespace(pid: int | str) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/ns/user").readlink())
+    except FileNotFoundError:
+        return ""
 
 
 def _python_for(uid: int, home: Path) -> str:

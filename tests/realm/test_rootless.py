@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.realm.conftest import Person
+from tests.realm.conftest import Person, assert_it_ends
 
 VLANS = """
 networks: {web: {vlan: 10}}
@@ -24,6 +24,25 @@ open('/proc/self/uid_map', 'w').write(f'{user} {user} 1')
 open('/proc/sys/user/max_user_namespaces', 'w').write('0')
 os.execv(sys.executable, [sys.executable, '-m', 'vnetlab', *sys.argv[1:]])
 """
+NO_SETNS = """
+import ctypes, errno, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+number = {'x86_64': 308, 'aarch64': 268}[os.uname().machine]
+load, equal, answer = 0x20, 0x15, 0x06
+program = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *line) for line in (
+    (load, 0, 0, 0),
+    (equal, 0, 1, number),
+    (answer, 0, 0, 0x00050000 | errno.EPERM),
+    (answer, 0, 0, 0x7fff0000),
+)))
+class Filter(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('lines', ctypes.c_void_p)]
+asked = Filter(4, ctypes.addressof(program))
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert libc.prctl(22, 2, ctypes.byref(asked)) == 0  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+os.execv(sys.executable, [sys.executable, '-m', 'vnetlab', *sys.argv[1:]])
+"""
+"""Runs vnetlab under a filter that forbids setns(2), and nothing else: seccomp(2)."""
 
 
 def test_a_lab_is_built_probed_and_taken_down(person: Person) -> None:
@@ -127,6 +146,37 @@ def test_without_user_namespaces_the_reason_is_told(person: Person) -> None:
     doctor = person.run("-c", NO_NAMESPACES, "doctor", python=True)
     assert "-> user namespaces are off: user.max_user_namespaces is 0: sysctl -w" in doctor.stdout
     assert not person.realm_dir.exists()
+
+
+def test_a_filter_of_setns_alone_is_found_before_anything_is_made(person: Person) -> None:
+    """A realm that no command could join is refused by name, and `up` looks for another one."""
+    refused = person.run("-c", NO_SETNS, "up", "plain.yaml", "--realm", "rootless", python=True)
+    assert refused.returncode == 5
+    assert refused.stderr == (
+        "vnetlab: a seccomp filter forbids to join namespaces (EPERM); "
+        "allow setns in its profile, or run it outside of the container\n"
+    )
+    up = person.run("-c", NO_SETNS, "up", "plain.yaml", python=True)
+    assert up.returncode == 5
+    assert "(no root, and a seccomp filter forbids to join namespaces (EPERM))" in up.stderr
+    doctor = person.run("-c", NO_SETNS, "doctor", "--json", python=True)
+    reports = {report["realm"]: report for report in json.loads(doctor.stdout)}
+    missing = [c["name"] for c in reports["rootless"]["checks"] if not c["present"]]
+    assert missing == ["joining"]
+    assert_it_ends(person)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could have it")
+def test_root_under_a_filter_of_setns_is_refused_too(person: Person) -> None:
+    """Realm `host` goes from node to node by setns(2) as well."""
+    root = Person(uid=0, home=person.home, python=person.python)
+    for directory in (person.home, *person.run_dir.parent.glob(person.run_dir.name)):
+        os.chown(directory, 0, 0)
+    refused = root.run("-c", NO_SETNS, "up", "plain.yaml", "--realm", "host", python=True)
+    assert refused.returncode == 5
+    assert "no permission to make and enter network namespaces" in refused.stderr
+    up = root.run("-c", NO_SETNS, "up", "plain.yaml", python=True)
+    assert "(root without all its rights, and a seccomp filter forbids" in up.stderr
 
 
 def test_another_realm_than_its_own_is_refused(person: Person) -> None:

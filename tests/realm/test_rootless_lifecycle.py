@@ -7,18 +7,14 @@ import random
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from tests.realm.conftest import DEADLINE_S, PLAIN, Person, eventually
+from tests.realm.conftest import DEADLINE_S, PLAIN, Person, assert_it_ends, eventually
 
 KILLED = "the keeper of realm rootless was killed, and its labs with it\n"
-
-
-def assert_it_ends(person: Person) -> None:
-    """Check that neither a process nor a file of the realm stays."""
-    eventually(lambda: not person.realm_dir.exists(), "the end of its files")
-    eventually(lambda: not person.keepers(), "the end of its keeper")
 
 
 def test_it_ends_with_its_last_lab(person: Person) -> None:
@@ -146,3 +142,64 @@ def test_the_keeper_finds_vnetlab_wherever_it_is_installed(person: Person) -> No
     )
     done = person.run("-c", without_path, python=True)
     assert "plain is up" in done.stdout, done
+
+
+SERVING = PLAIN + "\n  web3: {on: hv1, run: ['echo $$ > service.pid; exec sleep 1000']}\n"
+DESERTERS = "setsid env -i sleep 1000 & echo $$ $!; exec sleep 1000"
+
+
+def occupy(person: Person) -> list[int]:
+    """A lab with a service, and a command with a child of its own session: their processes."""
+    person.write("plain.yaml", SERVING)
+    person.does("up", "plain.yaml")
+    command = person.start("exec", "web1", "--", "sh", "-c", DESERTERS)
+    assert command.stdout is not None
+    pids = [int(word) for word in command.stdout.readline().split()]
+    written = person.home / "service.pid"
+    eventually(lambda: written.exists() and written.read_text().endswith("\n"), "the service")
+    return [*pids, int(written.read_text())]
+
+
+def network_namespaces(pids: list[int]) -> set[str]:
+    """Those of processes that are alive."""
+    return {str(Path(f"/proc/{pid}/ns/net").readlink()) for pid in pids if alive(pid)}
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and no zombie whose parent has not asked for it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("with_its_guard", [False, True])
+def test_what_runs_on_nodes_ends_with_a_killed_keeper(
+    person: Person, *, with_its_guard: bool
+) -> None:
+    """Commands, their children and services: at once; or, its guard dead, by the next command."""
+    pids = occupy(person)
+    lost = network_namespaces(pids)
+    assert len(lost) == 2
+    for pid in person.guards() + person.keepers() if with_its_guard else person.keepers():
+        os.kill(pid, signal.SIGKILL)
+    if with_its_guard:
+        eventually(lambda: not person.keepers(), "their death")
+        assert all(alive(pid) for pid in pids)
+        assert person.run("down").stderr.startswith(KILLED)
+    eventually(lambda: not any(alive(pid) for pid in pids), "the end of what ran there")
+    assert not lost & all_network_namespaces()
+    up = person.run("up", "plain.yaml")
+    assert up.stderr.startswith(KILLED) is not with_its_guard
+    assert "plain is up: " in up.stdout
+    assert person.does("down") == "plain is down\n"
+    assert_it_ends(person)
+
+
+def all_network_namespaces() -> set[str]:
+    """Those that a process is in."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found.add(str((entry / "ns" / "net").readlink()))
+    return found

@@ -26,6 +26,7 @@ OTHERS = {LIMIT: 96_364}
         (Step.CAPABILITIES, errno.EPERM, {}, "without root's rights (EPERM)", "profile"),
         (Step.OTHER_NAMESPACES, errno.EPERM, {UBUNTU: 1}, f"{UBUNTU} is 1", "AppArmor profile"),
         (Step.OTHER_NAMESPACES, errno.ENOSPC, {UBUNTU: 1}, "no more", "max_net_namespaces"),
+        (Step.JOINING, errno.EACCES, {}, "module forbids to join namespaces (EACCES)", "setns"),
         (Step.MOUNTS, errno.EACCES, {}, "nothing may be mounted", "profile"),
         (Step.SETTINGS, errno.EROFS, {}, "/proc/sys cannot be written (EROFS)", "container"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import typer
@@ -74,7 +75,8 @@ def _choose(topology: Topology) -> tuple[Realm, str]:
         realm, why = Realm.ROOTLESS, "this kernel has all it needs, without root"
         lacking = call_in_new(lambda: missing_features(required))
     if isinstance(lacking, Refusal):
-        return Realm.UML, f"no root, and {lacking.reason}"
+        rights = "no root" if os.geteuid() else "root without all its rights"
+        return Realm.UML, f"{rights}, and {lacking.reason}"
     if lacking:
         return Realm.UML, f"this kernel has no {', '.join(f.label for f in lacking)}"
     return realm, why

@@ -50,13 +50,15 @@ def enter(path: Path) -> None:
 def leave() -> None:
     """Move this thread into a new namespace without a name, which ends when it is left.
 
-    Raises MissingFeatureError without the permission, OSError where the kernel has none.
+    Raises MissingFeatureError without the permission, OSError where the kernel has none. It is
+    tried first whether there is a way back: a seccomp filter may forbid setns(2) alone.
     """
     try:
+        enter(OWN)
         syscalls.unshare(syscalls.CLONE_NEWNET)
     except PermissionError:
         raise MissingFeatureError(
-            "no permission to make a network namespace",
+            "no permission to make and enter network namespaces",
             fix="run it as root, or with --realm rootless or uml, which need none",
         ) from None
 

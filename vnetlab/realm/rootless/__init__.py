@@ -18,4 +18,9 @@ so nothing needs to be set up in /etc/subuid, and files belong to whom they belo
 The keeper waits for labs to go, by inotify(7). If none is left it waits for the lock of the
 commands, which is the moment when nobody is there to make another one, looks again, and ends. A
 command that came too late finds that the directory it has locked is gone, and starts the next one.
+
+A keeper that is killed takes its realm along: its **guard**, a fork of it that stays outside, waits
+for the end of a pipe that the keeper holds, and kills whoever is in the realm still (commands on
+nodes, services), since namespaces live as long as a process is in them. Were both killed, the next
+command does it.
 """

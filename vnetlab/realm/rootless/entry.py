@@ -16,6 +16,7 @@ from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
 from vnetlab.realm.choose import INSIDE, Realm
 from vnetlab.realm.rootless.presence import LABS, forget, keeper_pid, realm_dir
+from vnetlab.realm.rootless.user_namespace import NAMESPACES
 from vnetlab.realm.rundir import RUN_DIR, run_dir_locked
 
 _KEEPER = (
@@ -26,11 +27,6 @@ _KEEPER = (
     "main(Path(sys.argv[2]))"
 )
 _PACKAGES = str(Path(vnetlab.__file__).parents[1])
-_NAMESPACES = (
-    ("user", syscalls.CLONE_NEWUSER),  # first: it gives the right to join the others
-    ("mnt", syscalls.CLONE_NEWNS),
-    ("net", syscalls.CLONE_NEWNET),
-)
 
 
 def enter(*, start: bool = False) -> bool:
@@ -48,6 +44,8 @@ def enter(*, start: bool = False) -> bool:
     pid = keeper_pid(directory)
     if pid is not None:
         _join(pid)
+        if keeper_pid(directory) != pid:  # its guard may have seen to the others before we came
+            raise KernelRefusedError("the keeper of realm rootless was killed")
         os.environ |= {INSIDE: Realm.ROOTLESS.value, RUN_DIR: str(directory)}
     return pid is not None
 
@@ -93,7 +91,7 @@ def _join(pid: int) -> None:
     try:
         opened = [
             (os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind)
-            for name, kind in _NAMESPACES
+            for name, kind in NAMESPACES
         ]
         for fd, kind in opened:
             syscalls.setns(fd, kind)

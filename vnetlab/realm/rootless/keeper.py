@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vnetlab import syscalls
 from vnetlab.realm.rootless.presence import KEEPER, LABS, forget
+from vnetlab.realm.rootless.residents import guard
 from vnetlab.realm.rootless.user_namespace import make
 
 _EVENTS = 65536
@@ -28,6 +29,7 @@ def main(directory: Path) -> None:
         os._exit(0)
     commands = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     labs = directory / LABS
+    guard(labs)
     refusal = make(labs)
     if refusal is None:
         changes = syscalls.watch(labs, syscalls.IN_DELETE)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vnetlab.realm.choose import Realm
+from vnetlab.realm.rootless.residents import end_residents
 from vnetlab.realm.rundir import run_dir, run_dir_locked
 
 LABS = "labs"
@@ -47,13 +48,17 @@ def labs_seen_from_outside() -> Path | None:
 
 
 def clear_after_death() -> bool:
-    """Remove what a killed keeper left; return whether there was such a one."""
+    """End what a killed keeper left, and its files; return whether there was such a one.
+
+    Its guard has ended the processes already, unless that was killed with it.
+    """
     directory = realm_dir()
     if not _is_dead(directory):
         return False
     with run_dir_locked():  # else it may be one that is just being started
         if not _is_dead(directory):
             return False
+        end_residents(directory / LABS)
         forget(directory)
     return True
 

@@ -22,6 +22,7 @@ class Step(Enum):
     NAMESPACE = ("user-namespaces", "being root in a realm of one's own")
     CAPABILITIES = ("capabilities", "root's rights in a user namespace")
     OTHER_NAMESPACES = ("mount-and-net-namespaces", "mounts and a network of the realm's own")
+    JOINING = ("joining", "commands that enter the realm, and go from node to node")
     MOUNTS = ("mounts", "keeping a lab's namespaces")
     SETTINGS = ("writable-settings", "forwarding and IPv6 settings of a lab's nodes")
 
@@ -62,6 +63,12 @@ def _explain(step: Step, number: int, around: Surroundings) -> tuple[str, str]:
             return "no more namespaces are allowed", f"raise {_NAMESPACE_LIMITS}, as root"
         case Step.CAPABILITIES | Step.OTHER_NAMESPACES:
             return _no_capabilities(told, around.settings)
+        case Step.JOINING:
+            who = "a seccomp filter" if around.has_filter else "a security module"
+            return (
+                f"{who} forbids to join namespaces ({told})",
+                "allow setns in its profile, or run it outside of the container",
+            )
         case Step.MOUNTS:
             return (
                 f"nothing may be mounted in a user namespace ({told})",

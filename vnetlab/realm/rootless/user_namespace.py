@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import traceback
@@ -18,6 +19,13 @@ from vnetlab.realm.rundir import run_dir
 _NAMED_NAMESPACES = Path("/run/netns")
 _PROC_SYS = Path("/proc/sys")
 
+NAMESPACES = (
+    ("user", syscalls.CLONE_NEWUSER),  # first: it gives the right to join the others
+    ("mnt", syscalls.CLONE_NEWNS),
+    ("net", syscalls.CLONE_NEWNET),
+)
+"""Those of the realm, by their names in /proc/PID/ns, in the order in which they are joined."""
+
 Answer = TypeVar("Answer")
 
 
@@ -32,6 +40,7 @@ def make(mounted_at: Path) -> Refusal | None:
         (Step.NAMESPACE, lambda: syscalls.unshare(syscalls.CLONE_NEWUSER)),
         (Step.CAPABILITIES, lambda: _become_root(uid, gid)),
         (Step.OTHER_NAMESPACES, _leave_other_namespaces),
+        (Step.JOINING, _join_as_a_command),
         (Step.MOUNTS, lambda: _mount(mounted_at)),
         (Step.SETTINGS, _require_writable_settings),
     )
@@ -78,6 +87,22 @@ def _become_root(uid: int, gid: int) -> None:
 
 def _leave_other_namespaces() -> None:
     syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWNET)
+
+
+def _join_as_a_command() -> None:
+    """Join the namespaces that this process is in, which changes nothing but its directory.
+
+    It is an error with a user namespace, but not the one of a rule against it: setns(2).
+    """
+    for name, kind in NAMESPACES:
+        fd = os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            syscalls.setns(fd, kind)
+        except OSError as error:
+            if kind != syscalls.CLONE_NEWUSER or error.errno != errno.EINVAL:
+                raise
+        finally:
+            os.close(fd)
 
 
 def _mount(mounted_at: Path) -> None:
