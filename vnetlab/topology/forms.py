@@ -53,6 +53,8 @@ from vnetlab.topology.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
@@ -123,7 +125,11 @@ class ShortForm:
 
 
 class Sentence:
-    """The short form of an expectation: an arrow and what belongs to it, as one text."""
+    """The short form of a mapping: one text, which `form` describes and `parse` takes apart."""
+
+    def __init__(self, form: JsonSchemaValue, parse: Callable[[str], object]) -> None:
+        self._form = form
+        self._parse = parse
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -133,10 +139,10 @@ class Sentence:
     def __get_pydantic_json_schema__(
         self, core: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [_EXPECTATION, handler(core)]}
+        return {"anyOf": [self._form, handler(core)]}
 
     def _expand(self, value: object) -> object:
-        return parse_expectation(value) if isinstance(value, str) else _empty_if_null(value)
+        return self._parse(value) if isinstance(value, str) else value
 
 
 def _empty_if_null(value: object) -> object:
@@ -260,10 +266,12 @@ Destination = Annotated[
 ]
 Count = Annotated[int, BeforeValidator(parse_count), WithJsonSchema(_COUNT)]
 Names = Annotated[tuple[Text, ...], BeforeValidator(list_if_single), _Or(_NAME)]
+EXPECTATION = Sentence(_EXPECTATION, parse_expectation)
 FileName = Annotated[str, BeforeValidator(parse_text), WithJsonSchema(_FILE_NAME)]
 FileNames = Annotated[tuple[FileName, ...], BeforeValidator(list_if_single), _Or(_FILE_NAME)]
 
-_Empty = BeforeValidator(_empty_if_null)
-Section = Annotated[dict[str, Annotated[PartT, _Empty, _Or(_NULL)]], _Empty, _Named(), _Or(_NULL)]
+EMPTY = BeforeValidator(_empty_if_null)
+"""Nothing is a mapping without keys."""
+Section = Annotated[dict[str, Annotated[PartT, EMPTY, _Or(_NULL)]], EMPTY, _Named(), _Or(_NULL)]
 """Objects by name. Nothing (`hv1:`) is one that has all the defaults."""
-Groups = Annotated[dict[str, Names], _Empty, _Named(), _Or(_NULL)]
+Groups = Annotated[dict[str, Names], EMPTY, _Named(), _Or(_NULL)]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, TypeAdapter, WithJsonSchema
-from pydantic_core import core_schema
 
-from vnetlab.topology.forms import Port
+from vnetlab.topology.forms import Port, Sentence
 from vnetlab.topology.policies import PortRange
 from vnetlab.topology.rule_text import (
     ACTIONS,
@@ -17,11 +16,6 @@ from vnetlab.topology.rule_text import (
     parse_ports,
     parse_rule,
 )
-
-if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
 
 _PORTS_TEXT: dict[str, Any] = {
     "title": "ports",
@@ -49,23 +43,6 @@ _RULE: dict[str, Any] = {
 }
 
 
-class RuleText:
-    """The short form of a rule: one text."""
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(self._expand, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [_RULE, handler(core)]}
-
-    def _expand(self, value: object) -> object:
-        return parse_rule(value) if isinstance(value, str) else value
-
-
 def _word(title: str, description: str, choices: tuple[str, ...]) -> Any:
     told = {"title": title, "description": description, "examples": [*choices]}
     schema = {**told, "type": "string", "pattern": f"^({'|'.join(choices)})$"}
@@ -88,3 +65,4 @@ Ports = Annotated[
     WithJsonSchema({"anyOf": [*_PORTS["anyOf"], {"type": "array", "items": _PORTS}]}),
 ]
 Peer = Annotated[str, BeforeValidator(parse_peer), WithJsonSchema({"anyOf": [_PEER]})]
+RULE = Sentence(_RULE, parse_rule)

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import core_schema
 
+from vnetlab.topology.forms import Sentence, Vlan
 from vnetlab.topology.topology import Address, Network
 from vnetlab.topology.values import (
     parse_address,
     parse_integer,
     parse_ipv4_prefix,
     parse_ipv6_prefix,
-    parse_vlan,
 )
 from vnetlab.topology.wording import InvalidValueError, got
 
 if TYPE_CHECKING:
-    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic import GetCoreSchemaHandler
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
+    from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 ALL = "all"
 ROUTE_TYPES = ("unicast", "blackhole", "unreachable", "prohibit")
@@ -48,13 +49,22 @@ def _choice(title: str, meaning: str, *words: str) -> tuple[BeforeValidator, Wit
     return BeforeValidator(parse), WithJsonSchema(described)
 
 
-def _parse_vlans(value: object) -> object:
-    """All VLANs, or those of a list."""
+class _AllOrSome:
+    """Lets the word for all VLANs stand for a list of them."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        some = handler.generate_schema(tuple[Vlan, ...])
+        return core_schema.no_info_wrap_validator_function(_parse_vlans, some)
+
+
+def _parse_vlans(value: object, parse_list: ValidatorFunctionWrapHandler) -> object:
     if value == ALL:
         return ALL
     if not isinstance(value, list):
         raise got(value, "'all' or a list of VLAN ids")
-    return tuple(parse_vlan(item) for item in value)
+    return parse_list(value)
 
 
 def parse_destination(value: object) -> Network | str:
@@ -71,56 +81,45 @@ def _parse_metric(value: object) -> int:
 
 
 def _parse_settings(value: object) -> object:
-    """Kernel settings: names with dots or slashes, values as text."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
+    if value is not None and not isinstance(value, dict):
         raise got(value, "a mapping of settings, such as {net.ipv4.ip_forward: 1}")
-    for key, setting in value.items():
-        if not _SYSCTL.fullmatch(key):
-            raise got(key, "a setting of the network such as net.ipv4.ip_forward")
-        if isinstance(setting, bool) or not isinstance(setting, int | str):
-            raise got(setting, f"a number or text for {key}")
-    return {
-        key if "/" in key else key.replace(".", "/"): " ".join(str(setting).split())
-        for key, setting in value.items()
-    }
+    return value or {}
 
 
-class RouteText:
-    """The short form of a route: a sentence as ip-route(8) has it."""
-
-    def __get_pydantic_core_schema__(
-        self, source: object, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(_parse_route, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, core: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        text = {"title": "route in words", "type": "string", "examples": ["default via 10.0.0.7"]}
-        text |= {"description": "`TO via ADDRESS`, or a type and its prefix."}
-        return {"anyOf": [text, handler(core)]}
+def _parse_setting_name(value: object) -> str:
+    """The name of a kernel setting, with dots or slashes; the latter are returned."""
+    if not isinstance(value, str) or not _SYSCTL.fullmatch(value):
+        raise got(value, "a setting of the network such as net.ipv4.ip_forward")
+    return value if "/" in value else value.replace(".", "/")
 
 
-def _parse_route(value: object) -> object:
-    if value is None:
-        return {}  # also where the form was wrong: the other routes are to be checked all the same
-    if not isinstance(value, str):
-        return value
-    words = value.split()
+def _parse_setting(value: object) -> str:
+    """The value of a kernel setting, as text."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise got(value, "a number or text")
+    return " ".join(str(value).split())
+
+
+def _parse_route(text: str) -> object:
+    words = text.split()
     kind = words.pop(0) if words and words[0] in ROUTE_TYPES else None
     if not words or len(words) % 2 == 0:
-        raise InvalidValueError(f"got {value!r}, expected {_ROUTE}")
+        raise InvalidValueError(f"got {text!r}, expected {_ROUTE}")
     pairs = dict(zip(words[1::2], words[2::2], strict=True))
     if unknown := sorted(pairs.keys() - {"via", "metric"}):
-        raise InvalidValueError(f"got {unknown[0]!r} in {value!r}, expected {_ROUTE}")
+        raise InvalidValueError(f"got {unknown[0]!r} in {text!r}, expected {_ROUTE}")
     route: dict[str, object] = {"to": words[0], **pairs}
     if pairs.get("metric", "").isdecimal():
         route["metric"] = int(pairs["metric"])
     return {**route, "type": kind} if kind else route
 
 
+_ROUTE_FORM = {
+    "title": "route in words",
+    "type": "string",
+    "description": "`TO via ADDRESS`, or a type and its prefix.",
+    "examples": ["default via 10.0.0.7"],
+}
 _DECIDE = _choice("consent", "Whether a port lets it pass.", "accept", "reject")
 _KIND = _choice("route type", "What becomes of the packet, as in ip-route(8).", *ROUTE_TYPES)
 _TEXT_PREFIX = {
@@ -160,7 +159,7 @@ _SETTINGS_FORM = {
 }
 
 Consent = Annotated[Literal["accept", "reject"], *_DECIDE]
-Vlans = Annotated[tuple[int, ...] | str, BeforeValidator(_parse_vlans), WithJsonSchema(_VLAN_IDS)]
+Vlans = Annotated[tuple[int, ...] | str, _AllOrSome(), WithJsonSchema(_VLAN_IDS)]
 RouteTo = Annotated[
     IPv4Network | IPv6Network | str,
     BeforeValidator(parse_destination),
@@ -169,6 +168,12 @@ RouteTo = Annotated[
 Via = Annotated[Address, BeforeValidator(parse_address), WithJsonSchema(_TEXT_ADDRESS)]
 RouteKindName = Annotated[str, *_KIND]
 Metric = Annotated[int, BeforeValidator(_parse_metric), WithJsonSchema(_METRIC_FORM)]
+ROUTE = Sentence(_ROUTE_FORM, _parse_route)
 Settings = Annotated[
-    dict[str, str], BeforeValidator(_parse_settings), WithJsonSchema(_SETTINGS_FORM)
+    dict[
+        Annotated[str, BeforeValidator(_parse_setting_name)],
+        Annotated[str, BeforeValidator(_parse_setting)],
+    ],
+    BeforeValidator(_parse_settings),
+    WithJsonSchema(_SETTINGS_FORM),
 ]

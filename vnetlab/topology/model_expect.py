@@ -6,12 +6,13 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from vnetlab.topology.expectations import PROTOCOLS
 from vnetlab.topology.forms import (
+    EMPTY,
+    EXPECTATION,
     Destination,
     Flag,
     Names,
     Port,
     Protocol,
-    Sentence,
     Text,
     list_if_null,
 )
@@ -48,5 +49,5 @@ class Expectation(Part):
 
 
 Expectations = Annotated[
-    tuple[Annotated[Expectation, Sentence()], ...], BeforeValidator(list_if_null)
+    tuple[Annotated[Expectation, EXPECTATION, EMPTY], ...], BeforeValidator(list_if_null)
 ]

@@ -6,12 +6,12 @@ from pydantic import ConfigDict, Field
 
 from vnetlab.topology.forms import Names, Port, Text
 from vnetlab.topology.forms_policies import (
+    RULE,
     Action,
     Peer,
     Ports,
     Protocol,
     Rest,
-    RuleText,
     Transport,
 )
 from vnetlab.topology.part import Part
@@ -36,7 +36,7 @@ class Rule(Part):
     to: Peer = Field(default="any", description="Who it is for. Default: any.")
 
 
-Rules = tuple[Annotated[Rule, RuleText()], ...]
+Rules = tuple[Annotated[Rule, RULE], ...]
 
 
 class SecurityGroup(Part):

@@ -4,12 +4,12 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import ConfigDict, Field
 
-from vnetlab.topology.forms import Address4, Address6, Flag, Names, ShortForm, Text, Vlan
+from vnetlab.topology.forms import EMPTY, Address4, Address6, Flag, Names, ShortForm, Text, Vlan
 from vnetlab.topology.forms_ports import (
+    ROUTE,
     Consent,
     Metric,
     RouteKindName,
-    RouteText,
     RouteTo,
     Settings,
     Via,
@@ -112,7 +112,7 @@ class Route(Part):
     metric: Metric = Field(default=0, description="Of two routes the smaller one counts.")
 
 
-Routes = tuple[Annotated[Route, RouteText()], ...]
+Routes = tuple[Annotated[Route, ROUTE, EMPTY], ...]
 
 
 class Machine(Part):

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from vnetlab.topology.forms import Text, number_form
-from vnetlab.topology.forms_ports import RouteText
+from vnetlab.topology.forms import EMPTY, Text, number_form
+from vnetlab.topology.forms_ports import ROUTE
 from vnetlab.topology.model_ports import Route
 from vnetlab.topology.part import Part
 from vnetlab.topology.values import parse_integer
@@ -46,4 +46,4 @@ class RouterRoute(Route):
     )
 
 
-RouterRoutes = tuple[Annotated[RouterRoute, RouteText()], ...]
+RouterRoutes = tuple[Annotated[RouterRoute, ROUTE, EMPTY], ...]

@@ -41,6 +41,8 @@ _EXPECTED_PART = {
     "Service": "a command or a mapping",
 }
 _ROUNDS = 4
+_KEY = "[key]"
+"""What pydantic writes behind the path to a key of a mapping that it means, not its value."""
 
 
 def read_model(document: Document, findings: Findings) -> File:
@@ -70,13 +72,16 @@ def _note(detail: ErrorDetails, findings: Findings) -> None:
         known = keys_of(part) if part else ()
         findings.add_to_key(path, f"unknown key {show(key)}", fix=did_you_mean(key, known))
         return
+    context = detail.get("ctx", {})
+    error = context.get("error")
+    if path[-1] == _KEY and isinstance(error, InvalidValueError):
+        findings.add_to_key(path[:-1], error.text, fix=error.fix)
+        return
     if detail["type"] == "missing":
         findings.add(path, "missing")
         return
     while not findings.has(path):  # a form of a value, or a list of one without brackets
         path = path[:-1]
-    context = detail.get("ctx", {})
-    error = context.get("error")
     if not isinstance(error, InvalidValueError):
         expected = _EXPECTED_PART.get(context.get("class_name", ""))
         error = got(detail["input"], expected or _EXPECTED.get(detail["type"], "another value"))
