@@ -95,9 +95,6 @@ class Bench:
             *(str(path) for path in self.root.glob("**/*")),
         ]
 
-    def _is_ours(self, link: Path) -> bool:
-        return link.is_symlink() and str(self.root) in str(link.readlink())
-
 
 def until(condition: Callable[[], bool], seen: Callable[[], object]) -> None:
     """Poll until a function returns true; fail with what was `seen` last."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
+from tests.kernel.built import Built, InNode
 from tests.kernel.conftest import Bench
-from vnetlab.kernel.apply import apply
-from vnetlab.kernel.nodes import Nodes
-from vnetlab.kernel.observe import observe
-from vnetlab.state.diff import diff_states
 from vnetlab.state.guards import with_given_rules
 from vnetlab.state.objects import (
     Address,
@@ -23,14 +19,9 @@ from vnetlab.state.objects import (
     Role,
     Route,
     RouteKind,
-    State,
     collect,
 )
 from vnetlab.state.overlays import ANY_MAC, FdbEntry, Vxlan
-from vnetlab.state.plan import order_changes
-from vnetlab.state.show import describe_change
-
-InNode = Callable[..., str]
 
 pytestmark = pytest.mark.needs("vxlan", "vrf")
 
@@ -102,36 +93,10 @@ LAB: tuple[Object, ...] = (
 )
 
 
-class Built:
-    """The namespace `n` of a lab, which becomes what it is told to."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        with bench.lab().locked():
-            bench.lab().create()
-
-    def observe(self) -> State:
-        """All that is there."""
-        with Nodes(self._bench.lab()) as nodes:
-            return observe(nodes).state
-
-    def become(self, *objects: Object) -> list[str]:
-        """Make one plan of it, carry it out, and return what was changed in words."""
-        with Nodes(self._bench.lab()) as nodes:
-            observed = observe(nodes)
-            changes = diff_states(
-                desired=with_given_rules(collect(objects)), observed=observed.state
-            )
-            apply(order_changes(changes), nodes, observed)
-        return sorted(describe_change(change) for change in changes)
-
-
 @pytest.fixture
 def built(bench: Bench) -> Built:
     """The namespace with all of LAB in it."""
-    built = Built(bench)
-    built.become(*LAB)
-    return built
+    return Built(bench, *LAB)
 
 
 def test_all_is_read_back_as_it_was_asked_for(built: Built) -> None:
@@ -191,7 +156,7 @@ def test_what_somebody_did_by_hand_is_told_and_undone(
     in_node("n", *command.split())
     done = built.become(*LAB)
     assert any(line.startswith(words) for line in done), done
-    assert built.observe() == with_given_rules(collect(LAB))
+    built.check(*LAB)
 
 
 def test_a_link_that_leaves_its_vrf_keeps_its_addresses(built: Built) -> None:
@@ -199,6 +164,6 @@ def test_a_link_that_leaves_its_vrf_keeps_its_addresses(built: Built) -> None:
     without = [item for item in LAB if not isinstance(item, Route) and item not in (VRF, PORT)]
     free = replace(PORT, master=None)
     built.become(*without, free)
-    assert built.observe() == with_given_rules(collect([*without, free]))
+    built.check(*without, free)
     built.become(*LAB)
-    assert built.observe() == with_given_rules(collect(LAB))
+    built.check(*LAB)

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.kernel.built import Built, InNode
 from tests.kernel.conftest import Bench
-from vnetlab.kernel.apply import apply
-from vnetlab.kernel.nodes import Nodes
-from vnetlab.kernel.observe import observe
-from vnetlab.state.diff import diff_states
-from vnetlab.state.guards import with_given_rules
-from vnetlab.state.objects import Kind, Link, LinkId, Namespace, Object, Role, State, collect
-from vnetlab.state.plan import order_changes
-from vnetlab.state.show import describe_change
+from vnetlab.state.objects import Kind, Link, LinkId, Namespace, Object, Role
 from vnetlab.state.switching import (
     LAYER_3_AND_4,
     Bond,
@@ -27,8 +20,6 @@ from vnetlab.state.switching import (
     BridgeSettings,
     PortState,
 )
-
-InNode = Callable[..., str]
 
 pytestmark = pytest.mark.needs("bond")
 
@@ -85,41 +76,10 @@ LAB: tuple[Object, ...] = (
 )
 
 
-class Built:
-    """The namespace `n` of a lab, which becomes what it is told to."""
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        with bench.lab().locked():
-            bench.lab().create()
-
-    def observe(self) -> State:
-        """All that is there."""
-        with Nodes(self._bench.lab()) as nodes:
-            return observe(nodes).state
-
-    def become(self, *objects: Object) -> list[str]:
-        """Make one plan of it, carry it out, and return what was changed in words."""
-        with Nodes(self._bench.lab()) as nodes:
-            observed = observe(nodes)
-            changes = diff_states(
-                desired=with_given_rules(collect(objects)), observed=observed.state
-            )
-            apply(order_changes(changes), nodes, observed)
-        return sorted(describe_change(change) for change in changes)
-
-    def check(self, *objects: Object) -> None:
-        """Fail with what differs from `objects`."""
-        changes = diff_states(desired=with_given_rules(collect(objects)), observed=self.observe())
-        assert [describe_change(change) for change in changes] == []
-
-
 @pytest.fixture
 def built(bench: Bench) -> Built:
     """The namespace with all of LAB in it."""
-    built = Built(bench)
-    built.become(*LAB)
-    return built
+    return Built(bench, *LAB)
 
 
 def test_all_is_read_back_as_it_was_asked_for(built: Built) -> None:

@@ -30,6 +30,7 @@ from vnetlab.state.objects import (
     Role,
 )
 from vnetlab.state.switching import BridgeSettings
+from vnetlab.topology.values import LOWEST_IPV6_MTU
 
 NEW = NLM_F_CREATE | NLM_F_EXCL
 FAMILIES = {4: AF_INET, 6: AF_INET6}
@@ -39,7 +40,6 @@ IFA_F_NODAD = 0x02
 _NO_PVID = 0
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
 BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED = 2, 4
-LEAST_IPV6_MTU = 1280  # RFC 8200, 5: below it a link has no IPv6 in the kernel at all
 
 Indexes = Mapping[LinkId, int]
 """The ifindex of every link of a lab; unique in it, so that a veth's end names its peer."""
@@ -108,7 +108,7 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
         ("IFLA_IFALIAS", alias(link.role, link.label)),
         ("IFLA_MASTER", master),
     ]
-    if link.mtu >= LEAST_IPV6_MTU:
+    if link.mtu >= LOWEST_IPV6_MTU:
         message["attrs"].append(("IFLA_AF_SPEC", {"attrs": [ipv6]}))
     if link.kind is not Kind.VRF:  # which has one from when it was made, and never another
         message["attrs"].insert(0, ("IFLA_ADDRESS", link.mac))

@@ -34,7 +34,6 @@ class Session:
         self.pending = bytearray()
         self.window = OUTPUT_WINDOW
         self.status: int | None = None
-        self.abandoned = False
         self._end_of_input = False
         self._terminal: int | None = None
         self.pid = self._start(request, main)
@@ -104,7 +103,6 @@ class Session:
 
     def hang_up(self) -> None:
         """Tell the command that its user is gone."""
-        self.abandoned = True
         self.signal(signal.SIGHUP)
         self.signal(signal.SIGCONT)
 
