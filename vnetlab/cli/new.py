@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from vnetlab.errors import UsageError
+
+
+def _option(metavar: str, text: str, least: int | None = None, most: int | None = None) -> Any:
+    return typer.Option(metavar=metavar, help=text, show_default=False, min=least, max=most)
 
 
 def register(app: typer.Typer) -> None:
@@ -19,40 +23,25 @@ def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
     star: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Instead: N hypervisors with a VM each around one physical switch.",
-            show_default=False,
-        ),
+        _option("N", "Instead: N hypervisors with a VM each around one physical switch.", least=1),
     ] = None,
     leaf_spine: Annotated[
         tuple[int, int] | None,
-        typer.Option(
-            "--leaf-spine",
-            metavar="L S",
-            help="Instead: L leaf switches with a hypervisor each, linked to S spine switches.",
-            show_default=False,
+        _option(
+            "L S", "Instead: L leaf switches with a hypervisor each, linked to S spine switches."
         ),
     ] = None,
     vms: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=0,
-            help="With --leaf-spine: N VMs on the hypervisors. Default: two on each.",
-            show_default=False,
-        ),
+        _option("N", "With --leaf-spine: N VMs on the hypervisors. Default: two on each.", least=0),
     ] = None,
     fat_tree: Annotated[
         int | None,
-        typer.Option(
-            "--fat-tree",
-            metavar="K",
-            min=2,
-            max=16,
-            help="Instead: a fat tree of K-port switches with K^3/4 bare-metal hosts.",
-            show_default=False,
+        _option(
+            "K",
+            "Instead: a fat tree of K-port switches with K^3/4 bare-metal hosts.",
+            least=2,
+            most=16,
         ),
     ] = None,
 ) -> None:
