@@ -86,7 +86,8 @@ class Tables:
     `active_slaves`: of each bond those that it sends by now. `sysctls` by namespace and path below
     /proc/sys. `link_locals`: the IPv6 link-local addresses, which no State holds; `duplicates`
     addresses that duplicate address detection refuses or has not ended for (`tentative`).
-    `xdp`: links with an XDP program. `local_routes` are the addresses that a namespace takes as its
+    `xdp`: links with an XDP program. `noarp`: links that resolve no neighbours and answer none
+    (IFF_NOARP). `local_routes` are the addresses that a namespace takes as its
     own by its local table, by namespace.
 
     `suspects`: type and id of State objects that are not as they are meant to be, if that is known:
@@ -107,6 +108,7 @@ class Tables:
     local_routes: Mapping[str, frozenset[IPv4Address | IPv6Address]] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
     xdp: frozenset[LinkId] = frozenset()
+    noarp: frozenset[LinkId] = frozenset()
     suspects: frozenset[tuple[type, Hashable]] = frozenset()
 
     def sysctl(self, netns: str, key: str, default: str = "0") -> str:

@@ -72,12 +72,21 @@ class WalkStep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """What network address translation in a namespace made of a packet: `before` and `after`."""
+
+    netns: str
+    before: Packet
+    after: Packet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
     """A packet's way: `arrived` if it gets to its end once its findings are passed over.
 
     `packet` is the packet as it is at the end, `link` where it came in last. `unmodelled` says what
     the model met and does not know (an expression of nftables, a kind of filter): what it says is
-    less certain then.
+    less certain then. `translations` are those of the packet by NAT, in the order of the path.
     """
 
     steps: tuple[WalkStep, ...]
@@ -85,6 +94,7 @@ class Walk:
     packet: Packet
     link: LinkId | None = None
     unmodelled: tuple[str, ...] = ()
+    translations: tuple[Translation, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
