@@ -180,7 +180,7 @@ def test_every_rule_is_read_as_it_is_written(chain: NftChain) -> None:
 
 def test_what_is_not_known_is_kept_as_it_is() -> None:
     """An expression of another kind, or with another attribute, differs from every one of ours."""
-    unknown = bytes.fromhex("1c0001800a0001006c696d69740000000c0002800800010000000001")
+    unknown = bytes.fromhex("1c0001800a0001007866726d000000000c0002800800010000000001")
     (item,) = decode_expressions(unknown[: 4 + 24], {})
-    assert item == NftExpression(kind="limit", values=(("attributes", "0800010000000001"),))
-    assert show_expressions(NftRule(name="", expressions=(item,))) == "limit"
+    assert item == NftExpression(kind="xfrm", values=(("attributes", "0800010000000001"),))
+    assert show_expressions(NftRule(name="", expressions=(item,))) == "xfrm"

@@ -29,6 +29,7 @@ _VERDICTS = {0: "drop", 1: "accept", -1: "continue", -2: "break", -5: "return"}
 _CHAIN_VERDICTS = {-3: "jump", -4: "goto"}
 _CODES = {word: code for code, word in (_VERDICTS | _CHAIN_VERDICTS).items()}
 _RAW = "attributes"
+_COUNT = "count"  # the form of what changes with each packet
 
 _KINDS: dict[str, dict[int, tuple[str, str]]] = {
     "meta": {1: ("dreg", "be32"), 2: ("key", "be32"), 3: ("sreg", "be32")},
@@ -37,8 +38,18 @@ _KINDS: dict[str, dict[int, tuple[str, str]]] = {
         2: ("base", "be32"),
         3: ("offset", "be32"),
         4: ("len", "be32"),
+        5: ("sreg", "be32"),
+        6: ("csum_type", "be32"),
+        7: ("csum_offset", "be32"),
+        8: ("csum_flags", "be32"),
     },
     "cmp": {1: ("sreg", "be32"), 2: ("op", "be32"), 3: ("data", "data")},
+    "range": {
+        1: ("sreg", "be32"),
+        2: ("op", "be32"),
+        3: ("from", "data"),
+        4: ("to", "data"),
+    },
     "bitwise": {
         1: ("sreg", "be32"),
         2: ("dreg", "be32"),
@@ -46,8 +57,17 @@ _KINDS: dict[str, dict[int, tuple[str, str]]] = {
         4: ("mask", "data"),
         5: ("xor", "data"),
         6: ("operation", "be32"),
+        7: ("data", "data"),
+        8: ("sreg2", "be32"),
     },
-    "ct": {1: ("dreg", "be32"), 2: ("key", "be32")},
+    "byteorder": {
+        1: ("sreg", "be32"),
+        2: ("dreg", "be32"),
+        3: ("op", "be32"),
+        4: ("len", "be32"),
+        5: ("size", "be32"),
+    },
+    "ct": {1: ("dreg", "be32"), 2: ("key", "be32"), 3: ("direction", "u8"), 4: ("sreg", "be32")},
     "lookup": {
         1: ("set", "text"),
         2: ("sreg", "be32"),
@@ -55,9 +75,36 @@ _KINDS: dict[str, dict[int, tuple[str, str]]] = {
         4: ("set_id", "be32"),
         5: ("flags", "be32"),
     },
+    "dynset": {
+        1: ("set", "text"),
+        2: ("set_id", "be32"),
+        3: ("op", "be32"),
+        4: ("sreg_key", "be32"),
+        5: ("sreg_data", "be32"),
+        6: ("timeout", "be64"),
+        7: ("expression", "nested"),
+        9: ("flags", "be32"),
+        10: ("expressions", "nested"),
+    },
     "immediate": {1: ("dreg", "be32"), 2: ("data", "data")},
     "reject": {1: ("type", "be32"), 2: ("code", "u8")},
-    "masq": {1: ("flags", "be32")},
+    "limit": {
+        1: ("rate", "be64"),
+        2: ("unit", "be64"),
+        3: ("burst", "be32"),
+        4: ("type", "be32"),
+        5: ("flags", "be32"),
+    },
+    "log": {
+        1: ("group", "be16"),
+        2: ("prefix", "text"),
+        3: ("snaplen", "be32"),
+        4: ("qthreshold", "be16"),
+        5: ("level", "be32"),
+        6: ("flags", "be32"),
+    },
+    "masq": {1: ("flags", "be32"), 2: ("reg_proto_min", "be32"), 3: ("reg_proto_max", "be32")},
+    "redir": {1: ("reg_proto_min", "be32"), 2: ("reg_proto_max", "be32"), 3: ("flags", "be32")},
     "nat": {
         1: ("type", "be32"),
         2: ("family", "be32"),
@@ -67,6 +114,15 @@ _KINDS: dict[str, dict[int, tuple[str, str]]] = {
         6: ("reg_proto_max", "be32"),
         7: ("flags", "be32"),
     },
+    "numgen": {
+        1: ("dreg", "be32"),
+        2: ("modulus", "be32"),
+        3: ("type", "be32"),
+        4: ("offset", "be32"),
+    },
+    "quota": {1: ("bytes", "be64"), 2: ("flags", "be32"), 4: ("consumed", _COUNT)},
+    "last": {1: ("set", _COUNT), 2: ("msecs", _COUNT)},
+    "fib": {1: ("dreg", "be32"), 2: ("result", "be32"), 3: ("flags", "be32")},
 }
 _DEFAULT_ZERO = ("operation", "flags")
 
@@ -145,7 +201,8 @@ def _decode_values(known: dict[int, tuple[str, str]], content: bytes) -> dict[st
         if kind not in known:
             return {_RAW: content.hex()} if content else {}
         name, form = known[kind]
-        values[name] = _DECODERS[form](value)
+        if form != _COUNT:
+            values[name] = _DECODERS[form](value)
     return {k: v for k, v in values.items() if not (k in _DEFAULT_ZERO and v == 0)}
 
 
@@ -168,7 +225,7 @@ def _decode_verdict(content: bytes) -> str:
     return _VERDICTS.get(code, f"verdict {code}")
 
 
-def _be32(value: bytes) -> int:
+def _number(value: bytes) -> int:
     return int.from_bytes(value)
 
 
@@ -177,13 +234,19 @@ ANONYMOUS_SET = "__set%d"
 
 _ENCODERS: dict[str, Callable[[int | str], bytes]] = {
     "be32": lambda value: struct.pack(">I", value),
+    "be16": lambda value: struct.pack(">H", value),
+    "be64": lambda value: struct.pack(">Q", value),
     "u8": lambda value: struct.pack("B", value),
+    "nested": lambda value: bytes.fromhex(str(value)),
     "text": lambda value: str(value).encode() + b"\0",
     "data": _encode_data,
 }
 _DECODERS: dict[str, Callable[[bytes], int | str]] = {
-    "be32": _be32,
-    "u8": _be32,
+    "be16": _number,
+    "be32": _number,
+    "be64": _number,
+    "u8": _number,
+    "nested": bytes.hex,
     "text": lambda value: value.rstrip(b"\0").decode(errors="replace"),
     "data": decode_data,
 }
