@@ -86,13 +86,19 @@ class NftChain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NftSet:
-    """A named set or map. vnetlab's own rules hold their sets themselves: this one is foreign."""
+    """A named set or map. vnetlab's own rules hold their sets themselves: this one is foreign.
+
+    `elements` are as in an expression, in a map `KEY:DATA`, or `FIRST-LAST:DATA`; an empty key is
+    all others. `fields` are the lengths in bytes of what a concatenated key consists of: a range
+    is one of each.
+    """
 
     netns: str
     family: str
     table: str
     name: str
     elements: tuple[str, ...]
+    fields: tuple[int, ...] = ()
 
     @property
     def id(self) -> tuple[str, str, str, str]:

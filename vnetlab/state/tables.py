@@ -42,8 +42,7 @@ class NeighbourState(Enum):
 class LearnedEntry:
     """A forwarding entry that a bridge learned, or has of its own port (`local`).
 
-    `link` is the port; `vlan` None on a bridge that does not filter. One with a `remote`, the
-    address of another VTEP, is a VXLAN link's own.
+    `link` is the port; `vlan` None on a bridge that does not filter.
     """
 
     netns: str
@@ -51,7 +50,6 @@ class LearnedEntry:
     mac: str
     vlan: int | None = None
     local: bool = False
-    remote: IPv4Address | IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +90,8 @@ class Tables:
     (IFF_NOARP). `local_routes` are the addresses that a namespace takes as its
     own by its local table, by namespace.
 
+    `indexes`: the number of each link (IFLA_IFINDEX): rules of nftables name links by it.
+
     `suspects`: type and id of State objects that are not as they are meant to be, if that is known:
     of two explanations, one by a suspect is the better.
     """
@@ -111,6 +111,7 @@ class Tables:
     listeners: tuple[Listener, ...] = ()
     xdp: frozenset[LinkId] = frozenset()
     noarp: frozenset[LinkId] = frozenset()
+    indexes: Mapping[LinkId, int] = field(default_factory=dict)
     suspects: frozenset[tuple[type, Hashable]] = frozenset()
 
     def sysctl(self, netns: str, key: str, default: str = "0") -> str:
