@@ -27,9 +27,10 @@ from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.links import find_link, lost_when_down, named_links
 from vnetlab.state.objects import Link, Object, State
 from vnetlab.state.plan import Plan, order_changes
+from vnetlab.state.refusals import untaken
 from vnetlab.state.running import Service
 from vnetlab.state.settling import is_settled, settling_time_s
-from vnetlab.state.show import describe, describe_change
+from vnetlab.state.show import describe
 from vnetlab.state.status import Status, node_statuses
 from vnetlab.topology.hosts import hosts_text
 from vnetlab.topology.store import dump, parse
@@ -285,11 +286,7 @@ def _converge(desired: State, nodes: Nodes) -> Plan:
         if first.changes:
             _settle(desired, nodes)
         return first
-    more = f" and {len(todo.changes) - 1} more" if len(todo.changes) > 1 else ""
-    raise KernelRefusedError(
-        f"the kernel did not take '{describe_change(todo.changes[0])}'{more}",
-        fix="this is a fault of vnetlab: please report it with the topology",
-    )
+    raise untaken(todo.changes)
 
 
 def _without_failures(plan: Plan) -> Plan:

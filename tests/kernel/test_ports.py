@@ -9,7 +9,8 @@ import pytest
 
 from tests.kernel.conftest import Bench
 from vnetlab import lab as verbs
-from vnetlab.errors import MissingFeatureError
+from vnetlab.errors import KernelRefusedError, MissingFeatureError
+from vnetlab.kernel import namespaces, sysctls
 from vnetlab.lab import ProbeOptions
 from vnetlab.state.show import describe_change
 
@@ -149,3 +150,23 @@ def test_what_decides_on_packets_is_drift_though_the_file_does_not_name_it(
         "~ net.ipv4.conf.all.proxy_arp in db1: value 1 -> 0",
     }
     assert bench.plan(BARE).changes == ()
+
+
+def test_a_setting_that_the_kernel_rounds_is_told(bench: Bench) -> None:
+    """The message has what was asked for and what was kept, and a new lab is undone."""
+    lab = "vms: {a: {sysctls: {net.ipv4.icmp_ratelimit: 9}}}\n"
+    with namespaces.away():
+        namespaces.leave()
+        sysctls.write("net/ipv4/icmp_ratelimit", "9")
+        kept = sysctls.read("net/ipv4/icmp_ratelimit")
+    if kept == "9":  # whole timer ticks: HZ=1000
+        assert bench.up(lab).changes
+        return
+    with pytest.raises(KernelRefusedError) as refused:
+        bench.up(lab)
+    assert str(refused.value) == (
+        "the kernel did not keep what was asked for: net.ipv4.icmp_ratelimit in a: "
+        f"asked for value 9, it kept {kept}; ask for what it keeps: it rounds some values, and "
+        "limits others"
+    )
+    assert bench.leftovers() == []

@@ -46,13 +46,19 @@ def vlan(name: str, vid: int, *, tagged: bool = False) -> BridgeVlan:
 
 
 def told(objects: list[Object], *promiscuous: str) -> list[str]:
-    """The filters in short: port, priority, matches, and what is done."""
+    """The filters in short, in the order in which they are asked: port, matches, what is done."""
+    made = filters(objects, *promiscuous)
+    return [_told(it) for it in sorted(made, key=lambda it: (it.link, it.priority))]
+
+
+def filters(objects: list[Object], *promiscuous: str) -> list[Filter]:
+    """The filters of the ports of a bridge."""
     made = mirrors(objects, {port(name): MAC[name] for name in promiscuous})
-    return [_told(item) for item in made if isinstance(item, Filter)]
+    return [item for item in made if isinstance(item, Filter)]
 
 
 def _told(item: Filter) -> str:
-    words = [f"{item.link} {item.priority}:"]
+    words = [f"{item.link}:"]
     words += ["tagged"] if item.protocol == 0x8100 else []
     words += [value for _, value in item.matches]
     words.append("->")
@@ -66,16 +72,16 @@ def test_an_access_port_copies_what_has_no_tag() -> None:
     """But what is for the promiscuous vNIC itself, and what has a tag."""
     objects = [*bridge("a", "p"), vlan("a", 10), vlan("p", 10)]
     assert told(objects, "p") == [
-        "a 10: tagged -> pass",
-        f"a 11: {MAC['p']} -> pass",
-        "a 12: unicast -> p pass",
+        "a: tagged -> pass",
+        f"a: {MAC['p']} -> pass",
+        "a: unicast -> p pass",
     ]
 
 
 def test_an_uplink_takes_the_tag_off_for_the_copy() -> None:
     """And puts it on again: the frame goes on its way as it came."""
     objects = [*bridge("up", "p"), vlan("up", 10, tagged=True), vlan("p", 10)]
-    assert told(objects, "p")[-1] == "up 11: tagged unicast 10 -> pop p push pass"
+    assert told(objects, "p")[-1] == "up: tagged unicast 10 -> pop p push pass"
 
 
 def test_a_promiscuous_trunk_gets_tags() -> None:
@@ -83,8 +89,8 @@ def test_a_promiscuous_trunk_gets_tags() -> None:
     objects = [*bridge("a", "up", "p"), vlan("a", 10), vlan("up", 10, tagged=True)]
     objects.append(vlan("p", 10, tagged=True))
     assert told(objects, "p")[2::2] == [
-        "a 12: unicast -> push p pop pass",
-        "up 11: tagged unicast 10 -> p pass",
+        "a: unicast -> push p pop pass",
+        "up: tagged unicast 10 -> p pass",
     ]
 
 
@@ -97,14 +103,31 @@ def test_two_promiscuous_ports_see_what_is_for_the_other() -> None:
     """And each what comes from the other."""
     objects = [*bridge("a", "p", "q", filtering=False)]
     assert told(objects, "p", "q") == [
-        f"a 10: {MAC['p']} -> q pass",
-        f"a 11: {MAC['q']} -> p pass",
-        "a 12: unicast -> p q pass",
-        f"p 10: {MAC['q']} -> pass",
-        "p 11: unicast -> q pass",
-        f"q 10: {MAC['p']} -> pass",
-        "q 11: unicast -> p pass",
+        f"a: {MAC['q']} -> p pass",
+        f"a: {MAC['p']} -> q pass",
+        "a: unicast -> p q pass",
+        f"p: {MAC['q']} -> pass",
+        "p: unicast -> q pass",
+        f"q: {MAC['p']} -> pass",
+        "q: unicast -> p pass",
     ]
+
+
+def test_the_filters_of_others_stay_when_a_promiscuous_port_comes() -> None:
+    """They keep their priorities, and what they match; what they do may gain a copy."""
+    objects = [*bridge("a", "up", "p", "q"), vlan("a", 10), vlan("p", 10), vlan("q", 10)]
+    objects += [vlan("up", vid, tagged=True) for vid in (10, 20)]
+    one, two = ({it.id: it.matches for it in filters(objects, *some)} for some in ("p", "pq"))
+    assert one.items() <= {key: it for key, it in two.items() if key in one}.items()
+    assert one.keys() < two.keys()
+
+
+def test_priorities_that_meet_give_way() -> None:
+    """Two MACs whose filters would stand at the same place get one each."""
+    macs = {port("p"): "02:00:00:00:00:42", port("q"): "02:00:00:00:00:e2"}
+    made = mirrors(bridge("a", "p", "q", filtering=False), macs)
+    at_a = [it.priority for it in made if isinstance(it, Filter) and it.link == "a"]
+    assert at_a[1] == at_a[0] + 1
 
 
 def test_its_own_mac_is_a_static_entry() -> None:

@@ -20,7 +20,7 @@ from pyroute2.netlink.rtnl import (
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from vnetlab.kernel.switching_attributes import bridge_attributes
+from vnetlab.kernel.switching_attributes import bond_changes, bridge_attributes
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -112,9 +112,10 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
         message["attrs"].append(("IFLA_AF_SPEC", {"attrs": [ipv6]}))
     if link.kind is not Kind.VRF:  # which has one from when it was made, and never another
         message["attrs"].insert(0, ("IFLA_ADDRESS", link.mac))
-    bridge = _bridge_changes(link, old) if old is not None else []
-    if bridge:
-        info = {"attrs": [("IFLA_INFO_KIND", "bridge"), ("IFLA_INFO_DATA", {"attrs": bridge})]}
+    data = _data_changes(link, old) if old is not None else []
+    if data:
+        kind = link.kind.value if link.kind else ""
+        info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": data})]}
         message["attrs"].append(("IFLA_LINKINFO", info))
     return message
 
@@ -176,7 +177,10 @@ def parse_alias(text: str | None) -> tuple[Role | None, str]:
         return None, text or ""
 
 
-def _bridge_changes(link: Link, old: Link) -> list[tuple[str, Any]]:
+def _data_changes(link: Link, old: Link) -> list[tuple[str, Any]]:
+    """What becomes another of a bridge's or bond's own settings."""
+    if link.bond is not None and old.bond is not None:
+        return bond_changes(link.bond, old.bond)
     changes = bridge_attributes(link.bridge, old.bridge)
     if link.vlan_filtering != old.vlan_filtering:
         changes += _vlan_filtering(on=link.vlan_filtering)

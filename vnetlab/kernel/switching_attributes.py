@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from pyroute2.netlink.rtnl.ifinfmsg.plugins.bond import bond
+
 from vnetlab.kernel.attributes import attributes
 from vnetlab.state.objects import Kind
 from vnetlab.state.switching import (
@@ -65,9 +67,32 @@ _BOND = {
     "min_links": "IFLA_BOND_MIN_LINKS",
     "all_slaves_active": "IFLA_BOND_ALL_SLAVES_ACTIVE",
     "fail_over_mac": "IFLA_BOND_FAIL_OVER_MAC",
+    "primary": "IFLA_BOND_PRIMARY",
+    "primary_reselect": "IFLA_BOND_PRIMARY_RESELECT",
+    "arp_validate": "IFLA_BOND_ARP_VALIDATE",
+    "arp_all_targets": "IFLA_BOND_ARP_ALL_TARGETS",
+    "resend_igmp": "IFLA_BOND_RESEND_IGMP",
+    "peer_notices": "IFLA_BOND_NUM_PEER_NOTIF",
+    "packets_per_slave": "IFLA_BOND_PACKETS_PER_SLAVE",
+    "learning_interval_s": "IFLA_BOND_LP_INTERVAL",
+    "dynamic_balance": "IFLA_BOND_TLB_DYNAMIC_LB",
+    "lacp_selection": "IFLA_BOND_AD_SELECT",
+    "lacp_system_priority": "IFLA_BOND_AD_ACTOR_SYS_PRIO",
+    "lacp_user_key": "IFLA_BOND_AD_USER_PORT_KEY",
+    "peer_notice_delay_ms": "IFLA_BOND_PEER_NOTIF_DELAY",
+    "lacp_active": "IFLA_BOND_AD_LACP_ACTIVE",
+    "missed_max": "IFLA_BOND_MISSED_MAX",
 }
+bond.nla_map = (
+    *bond.nla_map[:28],
+    ("IFLA_BOND_PEER_NOTIF_DELAY", "uint32"),
+    ("IFLA_BOND_AD_LACP_ACTIVE", "uint8"),
+    ("IFLA_BOND_MISSED_MAX", "uint8"),
+)
+"""Attributes that pyroute2 0.9 does not list."""
+
 _ALWAYS_SAID = ("mode", "miimon_ms")
-_STATE, _FORWARD_DELAY_TIMER = 1, 22
+_STATE = 1
 AUTOMATIC_COST = 2
 """That of 10 Gbit/s, the speed of a veth: net/bridge/br_if.c, port_cost."""
 
@@ -100,11 +125,15 @@ def read_bridge(data: Any) -> BridgeSettings:
     return replace(found, ageing_time_cs=None) if changes else found
 
 
-def bond_attributes(bond: Bond) -> Attributes:
+def bond_attributes(settings: Bond) -> Attributes:
     """What a new bond is told: what is not the kernel's default, and what always is said."""
-    plain = Bond(mode=bond.mode)
-    said = [(_BOND[name], _number(getattr(bond, name))) for name in _ALWAYS_SAID]
-    return said + _differing(bond, plain, _BOND)
+    said = [(_BOND[name], _number(getattr(settings, name))) for name in _ALWAYS_SAID]
+    return said + _differing(settings, Bond(mode=settings.mode), _BOND)
+
+
+def bond_changes(new: Bond, old: Bond) -> Attributes:
+    """What is set otherwise than in `old`."""
+    return _differing(new, old, _BOND)
 
 
 def read_bond(data: Any) -> Bond:
@@ -147,23 +176,17 @@ def read_port(
     costs: dict[Kind | None, int] = {Kind.VETH: AUTOMATIC_COST, Kind.VXLAN: _COST_WITHOUT_SPEED}
     if values.get("cost") == costs.get(kind, 0):
         values["cost"] = None
-    if not (decided_by_kernel or is_on_its_way(data)):
+    if not decided_by_kernel:
         values["state"] = PortState(_unpack(data[_STATE]))
     return BridgePort(**values)
 
 
 def port_activity(data: Mapping[int, bytes], *, stp: bool) -> Activity:
-    """What a bridge port does with frames."""
+    """What a bridge port does with frames; without a spanning tree nothing becomes of waiting."""
     state = PortState(_unpack(data[_STATE]))
-    if is_on_its_way(data) or (stp and state in _ON_THE_WAY):
-        return Activity.SETTLING
-    return Activity.BLOCKED if state is PortState.BLOCKING else Activity.PASSING
-
-
-def is_on_its_way(data: Mapping[int, bytes]) -> bool:
-    """Whether the kernel will soon let a port forward."""
-    waits = _unpack(data.get(_FORWARD_DELAY_TIMER, b"")) > 0
-    return waits and PortState(_unpack(data[_STATE])) in _ON_THE_WAY
+    if state is PortState.FORWARDING:
+        return Activity.PASSING
+    return Activity.SETTLING if stp and state in _ON_THE_WAY else Activity.BLOCKED
 
 
 def slave_activity(data: Mapping[int, bytes], *, runs: bool) -> Activity:

@@ -114,7 +114,8 @@ def _nature(item: Object) -> Hashable:
     """What the kernel cannot change of an existing link, qdisc, filter, table or chain."""
     match item:
         case Link():
-            return (item.kind, item.peer, item.parent, item.vlan, item.vxlan, item.table, item.bond)
+            of_bond = item.bond.fixed if item.bond else None
+            return (item.kind, item.peer, item.parent, item.vlan, item.vxlan, item.table, of_bond)
         case Qdisc():
             return (item.kind, item.handle)
         case NftTable():

@@ -8,7 +8,7 @@ promiscuous port has its flooding of unknown unicast switched off, and sees noth
 
     1  broadcast  -> its limit, or pass
     2  multicast  -> its limit
-   10  unicast for one promiscuous vNIC -> copies to the others alone
+   ..  unicast for one promiscuous vNIC -> copies to the others alone
    ..  unicast -> copies to all of them
 """
 

@@ -4,10 +4,14 @@
 the promiscuous port: where the two differ, the tag is put on or taken off for the copy, and put
 back. A promiscuous port learns nothing by flooding of unknown unicast any more, so that its own MAC
 is a static entry of its bridge: what is for it still finds it.
+
+A filter's priority comes from what it matches, not from how many there are: one promiscuous port
+more or less leaves those of the others where they are.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -16,7 +20,13 @@ from vnetlab.state.hooks import UNICAST, clsact, mirror_to, on_ingress
 from vnetlab.state.objects import BridgeVlan, Link, LinkId, Object
 from vnetlab.state.overlays import FdbEntry
 
-_FIRST_PRIORITY = 10
+_TAGGED_OWN = range(0x1000, 0x5000)
+_TAGGED_REST = 0x5000  # and the VLAN id
+_OTHER_TAGS = 0x6000
+_BARE_OWN = range(0x7000, 0xF000)
+_BARE_REST = 0xF000
+"""Priorities: what is for a promiscuous port itself before the rest, a tag before none."""
+
 _PASS = action("gact", then="pass")
 _Vlan = int | None
 _Ports = Mapping[LinkId, Mapping[_Vlan, BridgeVlan | None]]
@@ -62,22 +72,33 @@ def _own_entries(ports: _Ports, watching: Mapping[LinkId, str]) -> Iterator[FdbE
 
 def _at_port(port: LinkId, ports: _Ports, watching: Mapping[LinkId, str]) -> Iterator[Object]:
     """The filters of one port: its VLANs with a tag first, then the one without."""
-    filters: list[Filter] = []
+    filters: dict[int, Filter] = {}
     by_tag = sorted(ports[port].items(), key=lambda it: (_is_bare(it[1]), it[0] or 0))
     for vlan, here in by_tag:
         targets = sorted(it for it in watching if it != port and vlan in ports[it])
         if not targets:
             continue
-        bare = _is_bare(here)
-        if bare and vlan is not None:  # what has the tag of another VLAN is none of this one's
-            filters.append(_filter(port, len(filters), (_PASS,), tagged=True))
+        tag = None if _is_bare(here) else vlan
+        if tag is None and vlan is not None:  # what has the tag of another VLAN is not of this one
+            filters[_OTHER_TAGS] = _filter(port, _OTHER_TAGS, (_PASS,), tagged=True)
         for mac, receivers in _receivers(targets, watching):
-            copies = tuple(_copies(vlan, receivers, ports, tagged=not bare))
-            matches = {"destination": mac} | ({} if bare else {"vlan": str(vlan)})
-            filters.append(_filter(port, len(filters), copies, tagged=not bare, **matches))
+            copies = tuple(_copies(vlan, receivers, ports, tagged=tag is not None))
+            matches = {"destination": mac} | ({} if tag is None else {"vlan": str(tag)})
+            priority = _priority(mac, tag, filters)
+            filters[priority] = _filter(port, priority, copies, tagged=tag is not None, **matches)
     if filters:
         yield clsact(port)
-        yield from filters
+        yield from filters.values()
+
+
+def _priority(mac: str, tag: _Vlan, taken: Collection[int]) -> int:
+    """Where the filter for frames to `mac` stands: the first free place from its own on."""
+    if mac == UNICAST:
+        return _BARE_REST if tag is None else _TAGGED_REST + tag
+    places = _BARE_OWN if tag is None else _TAGGED_OWN
+    digest = int.from_bytes(hashlib.blake2b(f"{mac} {tag}".encode(), digest_size=4).digest())
+    wanted = (places[(digest + step) % len(places)] for step in range(len(places)))
+    return next(place for place in wanted if place not in taken)
 
 
 def _receivers(
@@ -112,10 +133,10 @@ def _tag(vlan: _Vlan, *, push: bool) -> Action:
 
 
 def _filter(
-    port: LinkId, number: int, actions: tuple[Action, ...], *, tagged: bool, **matches: str
+    port: LinkId, priority: int, actions: tuple[Action, ...], *, tagged: bool, **matches: str
 ) -> Filter:
     protocol = ETH_P_8021Q if tagged else ETH_P_ALL
-    return on_ingress(port, _FIRST_PRIORITY + number, *actions, protocol=protocol, **matches)
+    return on_ingress(port, priority, *actions, protocol=protocol, **matches)
 
 
 def _is_bare(vlan: BridgeVlan | None) -> bool:

@@ -5,7 +5,9 @@ that a queue builds up where it does on a real link and its limit is in bytes::
 
     root ── 1: netem (delay, loss...) ── 2: tbf (rate, bucket, queue)
 
-With only one of them, it is the root. tbf keeps times in ticks of 64 ns (include/net/pkt_sched.h,
+With only one of them, it is the root: a packet need not pass a netem that does nothing. The first
+or the last property of netem therefore makes the rate's tbf anew, in this direction of this cable,
+and what waits in its queue is lost. tbf keeps times in ticks of 64 ns (include/net/pkt_sched.h,
 PSCHED_SHIFT), so what we ask for is rounded to those: what is read back then equals what was asked
 for.
 """

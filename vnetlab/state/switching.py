@@ -100,7 +100,10 @@ class BridgePort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bond:
-    """What a bond is set to: ip-link(8), `type bond`. `hash_policy` is the kernel's number."""
+    """What a bond is set to: ip-link(8), `type bond`.
+
+    Policies and selections are the kernel's numbers; `primary` is the index of a slave, or 0.
+    """
 
     mode: BondMode
     miimon_ms: int = 100
@@ -112,6 +115,30 @@ class Bond:
     min_links: int = 0
     all_slaves_active: bool = False
     fail_over_mac: int = 0
+    primary: int = 0
+    primary_reselect: int = 0
+    arp_validate: int = 0
+    arp_all_targets: int = 0
+    resend_igmp: int = 1
+    peer_notices: int = 1
+    packets_per_slave: int = 1
+    learning_interval_s: int = 1
+    dynamic_balance: bool = True
+    lacp_selection: int = 0
+    lacp_system_priority: int = 65535
+    lacp_user_key: int = 0
+    lacp_active: bool = True
+    missed_max: int = 2
+    peer_notice_delay_ms: int = 0
+
+    @property
+    def fixed(self) -> tuple[object, ...]:
+        """What a bond that is up or has slaves keeps: drivers/net/bonding/bond_options.c."""
+        return (
+            *(self.mode, self.fast_lacp, self.fail_over_mac, self.packets_per_slave),
+            *(self.dynamic_balance, self.lacp_selection, self.lacp_active),
+            *(self.lacp_system_priority, self.lacp_user_key, self.arp_validate),
+        )
 
 
 LAYER_3_AND_4 = 1

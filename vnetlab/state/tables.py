@@ -42,7 +42,8 @@ class NeighbourState(Enum):
 class LearnedEntry:
     """A forwarding entry that a bridge learned, or has of its own port (`local`).
 
-    `link` is the port; `vlan` None on a bridge that does not filter.
+    `link` is the port; `vlan` None on a bridge that does not filter. One with a `remote`, the
+    address of another VTEP, is a VXLAN link's own.
     """
 
     netns: str
@@ -50,6 +51,7 @@ class LearnedEntry:
     mac: str
     vlan: int | None = None
     local: bool = False
+    remote: IPv4Address | IPv6Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

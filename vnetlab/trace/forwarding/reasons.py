@@ -27,6 +27,7 @@ class Reason(Enum):
     NO_PVID = "no-pvid"
     WRONG_PVID = "wrong-pvid"
     NATIVE_VLAN_MISMATCH = "native-vlan-mismatch"
+    VLAN_FILTERING_OFF = "vlan-filtering-off"
     VLAN_BLOCKED = "vlan-blocked"
     STP_BLOCKING = "stp-blocking"
     STP_LEARNING = "stp-learning"

@@ -1,0 +1,56 @@
+"""Bonds: which slave sends a frame, and which take one in (pure): drivers/net/bonding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vnetlab.state.objects import Link
+from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
+from vnetlab.trace.forwarding.names import name_of
+from vnetlab.trace.forwarding.reasons import Reason
+
+
+def send(world: World, frame: Frame, bond: Link) -> Iterator[Frame]:
+    """The frame out of a slave that the bond sends by; by others, with a finding.
+
+    A balancing bond chooses by a hash or in turn: each of its slaves is possible.
+    """
+    active = _active(world, bond)
+    slaves = world.index.ports.get(bond.id, ())
+    shown = f"cat /proc/net/bonding/{bond.name}: {name_of(bond)}"
+    if not slaves:
+        none = finding(Reason.NO_ACTIVE_SLAVE, bond.id, f"{shown} has no slaves", bond)
+        yield frame.stopped(none).at(Point.RECEIVE, bond.id)
+    for slave in slaves:
+        if slave.name in active:
+            among = f"{shown} sends by {', '.join(sorted(active))}"
+            yield frame.decided(among, at=bond.id).at(Point.SEND, slave.id)
+        elif not world.passes(slave) and not active:
+            yield frame.at(Point.SEND, slave.id)
+        elif active:
+            row = f"{shown} sends by {', '.join(sorted(active))}, not by {name_of(slave)}"
+            backup = finding(Reason.BACKUP_SLAVE, slave.id, row, slave)
+            yield frame.stopped(backup).at(Point.SEND, slave.id)
+        else:
+            row = f"{shown} has no active slave"
+            none = finding(Reason.NO_ACTIVE_SLAVE, bond.id, row, bond)
+            yield frame.stopped(none).at(Point.SEND, slave.id)
+
+
+def take_in(world: World, frame: Frame, slave: Link, bond: Link) -> Iterator[Frame]:
+    """The frame into the bond, if the slave is an active one: bond_should_deliver_exact_match."""
+    settings = bond.bond
+    takes_all = settings is not None and settings.all_slaves_active
+    if slave.name not in _active(world, bond) and not takes_all:
+        row = f"cat /proc/net/bonding/{bond.name}: {name_of(slave)} is not active"
+        frame = frame.stopped(finding(Reason.BACKUP_SLAVE, slave.id, row, slave))
+    yield frame.at(Point.RECEIVE, bond.id)
+
+
+def _active(world: World, bond: Link) -> frozenset[str]:
+    """The slaves that a bond sends by; where that was not read, those that it could send by."""
+    known = world.tables.active_slaves.get(bond.id)
+    if known is not None:
+        return known
+    slaves = world.index.ports.get(bond.id, ())
+    return frozenset(slave.name for slave in slaves if world.passes(slave))
