@@ -162,6 +162,40 @@ def test_a_spanning_tree_cuts_the_ring_and_grows_anew(bench: Bench) -> None:
     assert blocked(bench) in RING_CUT
 
 
+_TREE_OF_ONE = "tor1: {stp: {hello_time: 1s, max_age: 6s, forward_delay: 2s}}"
+LOOPS = {
+    "without VLANs": f"""
+physical_switches: {{{_TREE_OF_ONE}, tor2: {{links: [tor1, tor1]}}}}
+hypervisors: {{hv1: {{pnics: {{eno1: tor1}}}}, hv2: {{pnics: {{eno1: tor2}}}}}}
+vms: {{web1: {{on: hv1}}, web2: {{on: hv2}}}}
+""",
+    "in a native VLAN": f"""
+networks: {{web: {{vlan: 10}}}}
+defaults: {{links: {{native: 10}}}}
+physical_switches: {{{_TREE_OF_ONE}, tor2: {{links: [tor1]}}, tor3: {{links: [tor1, tor2]}}}}
+hypervisors: {{hv1: {{pnics: {{eno1: tor1}}}}, hv2: {{pnics: {{eno1: tor2}}}}}}
+vms: {{web1: {{on: hv1}}, web2: {{on: hv2}}}}
+""",
+    "by a vSwitch": f"""
+networks: {{web: {{vlan: 10}}, lan: {{vlan: 1}}}}
+physical_switches: {{{_TREE_OF_ONE}}}
+hypervisors:
+  hv1: {{pnics: {{eno1: {{to: tor1, vlans: [10]}}}}}}
+  hv2: {{pnics: {{eno1: {{to: tor1, vlans: [10]}}, eno2: {{to: tor1, vlans: [10]}}}}}}
+vms: {{web1: {{on: hv1, nics: [web]}}, web2: {{on: hv2, nics: [web]}}}}
+""",
+}
+"""Loops that only one switch is to break: its BPDUs come back to it."""
+
+
+@pytest.mark.parametrize("loop", sorted(LOOPS))
+def test_one_switch_breaks_a_loop_of_others_that_pass_its_bpdus_on(bench: Bench, loop: str) -> None:
+    """It blocks one port, and everybody is reached."""
+    bench.up(LOOPS[loop])
+    assert len(blocked(bench)) == 1
+    reaches(bench)
+
+
 TREE_EDITS = {
     "priority": ("priority: 4096", "priority: 8192", ["physical switch core.br0"]),
     "no priority": ("priority: 4096, ", "", ["physical switch core.br0"]),

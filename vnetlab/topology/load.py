@@ -13,6 +13,7 @@ from vnetlab.topology.addressing import assign_addresses
 from vnetlab.topology.check_cables import check_cables
 from vnetlab.topology.check_expect import check_expectations
 from vnetlab.topology.check_limits import check_limits
+from vnetlab.topology.check_loops import check_loops
 from vnetlab.topology.check_networks import check_networks
 from vnetlab.topology.check_overlays import check_overlays
 from vnetlab.topology.check_policies import check_policies
@@ -64,6 +65,7 @@ def load_with_warnings(
     check_expectations(file, findings)
     check_switching(file, findings)
     check_wiring(file, findings)
+    check_loops(file, findings)
     check_cables(file, findings)
     check_ports(file, findings)
     check_limits(file, findings)

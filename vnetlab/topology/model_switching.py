@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 
-from vnetlab.topology.forms import FLAG_FORM, Delay, Flag, ShortForm, Text, number_form
+from vnetlab.topology.forms import FLAG_FORM, Delay, Flag, ShortForm, Text, Vlan, number_form
 from vnetlab.topology.model_cables import Trunk
 from vnetlab.topology.part import Part
 from vnetlab.topology.switching import LAG_MODES, TEAM_MODES
@@ -81,6 +81,10 @@ class SwitchLink(Trunk):
 
     to: Text | None = Field(
         default=None, description="The other switch. Default: the only other one."
+    )
+    peer_native: Vlan | None = Field(
+        default=None,
+        description="VLAN that the other switch's port carries without a tag. Default: `native`.",
     )
     members: Members | None = Field(
         default=None,

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from vnetlab.topology.ip import Address, Interface, Network
 from vnetlab.topology.limits import StormLimit, VnicShaping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from vnetlab.topology import model, model_ports
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +61,13 @@ class StaticRoute:
     type: str
     metric: int
     vrf: str | None
+
+
+def untagged_vlan(
+    nic: model.Nic, group: model_ports.PortGroup | None, networks: Mapping[str, model.Network]
+) -> int | None:
+    """The VLAN of frames without a tag: a trunk's native one, else that of the network."""
+    if group and group.trunk is not None:
+        return group.native
+    network = networks.get((group.network if group else None) or nic.network or "")
+    return network.vlan if network else None

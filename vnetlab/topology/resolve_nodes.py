@@ -10,7 +10,7 @@ from vnetlab.topology.ip import EVERYWHERE
 from vnetlab.topology.limits import resolve_shaping, resolve_storm_limit
 from vnetlab.topology.model_ports import Security as SecurityPart
 from vnetlab.topology.model_vrfs import RouterRoute
-from vnetlab.topology.ports import Port, Security, StaticRoute, TaggedInterface
+from vnetlab.topology.ports import Port, Security, StaticRoute, TaggedInterface, untagged_vlan
 from vnetlab.topology.resolve_running import resolve_limits, resolve_services
 from vnetlab.topology.topology import Host, HostNic, Router, RouterInterface, Vm, Vnic
 from vnetlab.topology.vrfs import resolve_vrfs
@@ -130,7 +130,7 @@ def _resolve_port(nic: model.Nic, file: model.File) -> Port:
     security = (group.security if group else None) or _NOTHING_SAID
     return Port(
         group=nic.port_group,
-        untagged=_untagged(nic, group, file),
+        untagged=untagged_vlan(nic, group, file.networks),
         tagged=_tagged(nic, group, file),
         isolated=group.isolated if group else False,
         security=Security(
@@ -141,14 +141,6 @@ def _resolve_port(nic: model.Nic, file: model.File) -> Port:
         shaping=resolve_shaping(group.shaping if group else None),
         storm_limit=resolve_storm_limit(group.storm_limit if group else None),
     )
-
-
-def _untagged(nic: model.Nic, group: model_ports.PortGroup | None, file: model.File) -> int | None:
-    """The VLAN of frames without a tag: a trunk's native one, else that of the network."""
-    if group and group.trunk is not None:
-        return group.native
-    network = file.networks.get((group.network if group else None) or nic.network or "")
-    return network.vlan if network else None
 
 
 def _tagged(

@@ -33,8 +33,9 @@ class Stp:
 class SwitchLink:
     """A link to another physical switch, the `number`th between the two, from 1.
 
-    `members` cables; `lag` is None where it is just one. `vlans` and `native` are those of both
-    ends, as a pNIC's; `cost` and `priority` are STP's, None where nothing is said.
+    `members` cables; `lag` is None where it is just one. `vlans` are those of both ends,
+    `peer_native` is the native VLAN of the other one; `cost` and `priority` are STP's, None where
+    nothing is said.
     """
 
     to: str
@@ -44,6 +45,7 @@ class SwitchLink:
     cable: Cable
     vlans: tuple[int, ...]
     native: int | None
+    peer_native: int | None
     cost: int | None
     priority: int | None
 
@@ -83,6 +85,7 @@ def members_of(link: model.SwitchLink) -> int:
 
 def _resolve_link(link: model.SwitchLink, number: int, vlans: tuple[int, ...]) -> SwitchLink:
     members = members_of(link)
+    native = (link.native or NATIVE_VLAN) if vlans else None
     return SwitchLink(
         to=str(link.to),
         number=number,
@@ -90,7 +93,8 @@ def _resolve_link(link: model.SwitchLink, number: int, vlans: tuple[int, ...]) -
         lag=(link.lag or LACP) if members > 1 else None,
         cable=resolve_cable(link),
         vlans=vlans if link.vlans is None else tuple(sorted(set(link.vlans))),
-        native=(link.native or NATIVE_VLAN) if vlans else None,
+        native=native,
+        peer_native=(link.peer_native or native) if vlans else None,
         cost=link.cost,
         priority=link.priority,
     )

@@ -32,7 +32,7 @@ def _bridge_settings(stp: Stp) -> BridgeSettings:
 
 
 def _link(context: Context, switch: str, link: SwitchLink) -> Iterator[Object]:
-    """A trunk port at either end, of the same settings; of several cables a LAG."""
+    """A trunk port at either end, which carry the same VLANs; of several cables a LAG."""
     here, there = (switch, f"{link.to}.{link.number}"), (link.to, f"{switch}.{link.number}")
     if link.lag is None:
         near, far = (_tree_port(context.switch_port(*end), link) for end in (here, there))
@@ -46,8 +46,8 @@ def _link(context: Context, switch: str, link: SwitchLink) -> Iterator[Object]:
                 for lag, (netns, name) in ((near, here), (far, there))
             )
             yield from cable(one, other, link.cable)
-    for port in (near, far):
-        yield from trunk_vlans(port, link.vlans, native=link.native)
+    yield from trunk_vlans(near, link.vlans, native=link.native)
+    yield from trunk_vlans(far, link.vlans, native=link.peer_native)
 
 
 def _lag(context: Context, end: tuple[str, str], link: SwitchLink) -> Link:
