@@ -39,6 +39,7 @@ from vnetlab.topology.wording import did_you_mean
 from vnetlab.trace.request import ECHO_PORT, Protocol
 
 if TYPE_CHECKING:
+    from vnetlab.state.tables import Tables
     from vnetlab.trace.trace import Trace
 
 _POLL_S = 0.2
@@ -236,6 +237,25 @@ def probe(name: str, source: str, destination: str, root: Path, *, options: Prob
         back = expected_path(state, ends.destination, ends.source_address)
         seen = run_probe(request, watched_namespaces(state, forward, back), present.enter)
     return trace_probe(request, seen, state, forward, back)
+
+
+def tables(name: str, root: Path) -> Tables:
+    """Return all that decides a packet's way in the lab at this moment.
+
+    Its suspects are what differs from the lab's topology, as it is and as it should be; there are
+    none where the lab was never completed. Raises UsageError if there is no such lab.
+    """
+    from vnetlab.kernel.tables import read_tables
+
+    lab = _existing(name, root)
+    with lab.locked(shared=True), Nodes(lab) as present:
+        if not lab.topology.exists():
+            return read_tables(present, observe(present))
+        desired = _desired(_cached(lab))
+        observed = _observe(present, desired)
+        changes = diff_states(desired=desired, observed=observed.state)
+        ends = [item for change in changes for item in (change.old, change.new) if item]
+        return read_tables(present, observed, suspects=[(type(it), it.id) for it in ends])
 
 
 def _refuse_inside(lab: LabDir, nodes: tuple[str, ...]) -> None:

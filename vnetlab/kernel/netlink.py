@@ -12,7 +12,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -111,8 +111,21 @@ class Channel:
 
     def dump_raw(self, message: Any) -> list[bytes]:
         """Return what `dump` does as it came, each message with its header."""
+        return self._dump(lambda sequence: _encode(message, NLM_F_DUMP, sequence))
+
+    def dump_bodies(self, kind: int, body: bytes) -> list[bytes]:
+        """Return all objects for a request of that type and content, each without its header."""
+
+        def encoded(sequence: int) -> bytes:
+            length = _HEADER.size + len(body)
+            return _HEADER.pack(length, kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, 0) + body
+
+        return [reply[_HEADER.size :] for reply in self._dump(encoded)]
+
+    def _dump(self, encoded: Callable[[int], bytes]) -> list[bytes]:
+        """Send the request, which a sequence number makes complete, until all holds together."""
         while True:
-            self._socket.send(_encode(message, NLM_F_DUMP, next(self._sequence)))
+            self._socket.send(encoded(next(self._sequence)))
             replies = list(self._replies())
             if not any(_flags(reply) & _NLM_F_DUMP_INTR for reply in replies):
                 return replies

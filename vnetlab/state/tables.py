@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Address, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
+from vnetlab.state.filters import Filter
 from vnetlab.state.objects import LinkId, State
 from vnetlab.state.switching import PortState
 
@@ -40,10 +41,11 @@ class NeighbourState(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedEntry:
-    """A forwarding entry that a bridge learned, or has of its own port (`local`).
+    """A forwarding entry that a bridge learned, or that leads to the bridge itself (`local`).
 
-    `link` is the port; `vlan` None on a bridge that does not filter. One with a `remote`, the
-    address of another VTEP, is a VXLAN link's own.
+    `link` is the port, or the bridge; `vlan` None on a bridge that does not filter. A `local` entry
+    is one of a port's own MAC, or what somebody made `permanent`: bridge(8). With `remote` it is
+    one that a VXLAN link learned: frames to `mac` go to that VTEP.
     """
 
     netns: str
@@ -69,7 +71,9 @@ class NeighbourEntry:
 class Listener:
     """A socket that waits for packets; `address` is None where it takes those for any address.
 
-    `protocol` is `tcp` or `udp`. One that is connected to a single peer is none.
+    `protocol` is `tcp` or `udp`. One that is connected to a single peer is none. `both_versions`:
+    a socket of IPv6 that takes IPv4, too (no IPV6_V6ONLY: ipv6(7)). `link` is the one that it is
+    bound to, a VRF for example (SO_BINDTODEVICE: socket(7)).
     """
 
     netns: str
@@ -77,6 +81,65 @@ class Listener:
     port: int
     address: IPv4Address | IPv6Address | None
     version: int
+    both_versions: bool = False
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextHop:
+    """One way of a route: RTA_GATEWAY, RTA_OIF or a part of RTA_MULTIPATH of rtnetlink(7).
+
+    `via` may be of another IP version than the route. `dead`: the link is down; `link_down`: it has
+    no carrier; `onlink`: `via` counts as a neighbour though no route leads to it.
+    """
+
+    link: str | None
+    via: IPv4Address | IPv6Address | None = None
+    weight: int = 1
+    dead: bool = False
+    link_down: bool = False
+    onlink: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FibRoute:
+    """A route as the kernel has it, of any table, whoever made it: `ip route show table all`.
+
+    `kind` is in the words of ip-route(8): unicast, local, broadcast, blackhole... `metric` is the
+    kernel's own. `source` is the address that packets get which have none (RTA_PREFSRC), `of` the
+    sources that an IPv6 route is for, `mtu` in bytes where the route is given one.
+    """
+
+    netns: str
+    table: int
+    destination: IPv4Network | IPv6Network
+    kind: str
+    metric: int
+    hops: tuple[NextHop, ...] = ()
+    tos: int = 0
+    scope: int = 0
+    protocol: int = 0
+    source: IPv4Address | IPv6Address | None = None
+    of: IPv6Network | None = None
+    mtu: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueClass:
+    """A class of a classful qdisc (htb, prio, drr, hfsc): tc(8).
+
+    `handle` and `parent` as in tc; `leaf` is the handle of the qdisc in it, 0 for none that
+    somebody set. `options` as those of a `Qdisc`: htb has `burst_ns`, `ceil_bit_s`,
+    `ceil_burst_ns`, `priority`, `quantum_bytes` and `rate_bit_s`; another kind none.
+    """
+
+    netns: str
+    link: str
+    handle: int
+    parent: int
+    kind: str
+    leaf: int = 0
+    options: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +149,16 @@ class Tables:
     `carriers`: those of all links. `port_states`: what a spanning tree has made of each bridge
     port, or somebody who set it; `vlan_states` of a port in one VLAN, where it is not forwarding.
     `active_slaves`: of each bond those that it sends by now. `sysctls` by namespace and path below
-    /proc/sys. `link_locals`: the IPv6 link-local addresses, which no State holds; `duplicates`
-    addresses that duplicate address detection refuses or has not ended for (`tentative`).
-    `xdp`: links with an XDP program. `noarp`: links that resolve no neighbours and answer none
-    (IFF_NOARP). `local_routes` are the addresses that a namespace takes as its
-    own by its local table, by namespace.
+    /proc/sys; a link without a setting of IPv6 has no IPv6. `link_locals`: the IPv6 link-local
+    addresses, which no State holds; `duplicates` addresses that duplicate address detection refuses
+    or has not ended for (`tentative`). `xdp`: links with an XDP program; `noarp`: those that
+    neither ask nor answer for neighbours (IFF_NOARP). `local_routes` are the addresses that a
+    namespace takes as its own by its local table, by namespace; `fib` all routes of all tables,
+    those too. `proxied`: what a link answers for, for others (`ip neigh add proxy`).
+
+    `filters`: all of every link, each with its own handle, in the order in which the kernel asks
+    those of one parent: a hook of clsact, or a classful qdisc, which chooses a class by them.
+    `classes` are those of classful qdiscs.
 
     `indexes`: the number of each link (IFLA_IFINDEX): rules of nftables name links by it.
 
@@ -111,6 +179,10 @@ class Tables:
     duplicates: frozenset[tuple[LinkId, IPv4Address | IPv6Address]] = frozenset()
     local_routes: Mapping[str, frozenset[IPv4Address | IPv6Address]] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
+    fib: tuple[FibRoute, ...] = ()
+    proxied: frozenset[tuple[LinkId, IPv4Address | IPv6Address]] = frozenset()
+    filters: tuple[Filter, ...] = ()
+    classes: tuple[QueueClass, ...] = ()
     xdp: frozenset[LinkId] = frozenset()
     noarp: frozenset[LinkId] = frozenset()
     indexes: Mapping[LinkId, int] = field(default_factory=dict)
