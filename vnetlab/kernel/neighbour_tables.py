@@ -127,9 +127,7 @@ def read_ipv6_addresses(bodies: Iterable[bytes], names: Names) -> Iterator[Ipv6A
         )
 
 
-def read_vlan_states(
-    bodies: Iterable[bytes], names: Names
-) -> Iterator[tuple[str, int, PortState]]:
+def read_vlan_states(bodies: Iterable[bytes], names: Names) -> Iterator[tuple[str, int, PortState]]:
     """The VLANs of ports whose state is not that of forwarding: link, VLAN id and state."""
     for body in bodies:
         (index,) = struct.unpack_from("=4xI", body)

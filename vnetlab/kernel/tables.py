@@ -1,4 +1,4 @@
-"""EFFECT: all that decides a packet's way in a lab: what `observe` reads, and what changes by itself.
+"""EFFECT: all that decides a packet's way in a lab: a State, and what changes by itself.
 
 A namespace takes some eight dumps and thirty small files.
 """
@@ -122,9 +122,7 @@ def read_tables(
     return _tables(state, reading, suspects)
 
 
-def _tables(
-    state: State, reading: _Reading, suspects: Collection[tuple[type, Hashable]]
-) -> Tables:
+def _tables(state: State, reading: _Reading, suspects: Collection[tuple[type, Hashable]]) -> Tables:
     return Tables(
         state=state,
         carriers=reading.carriers,
@@ -175,9 +173,9 @@ def _read_links(reading: _Reading, netns: str, channel: Channel) -> dict[int, st
 
 def _slaves_in_use(bond: LinkRow, rows: list[LinkRow]) -> Iterator[str]:
     for row in rows:
-        if row.master == bond.index:
-            if row.sends if bond.active is None else row.index in bond.active:
-                yield row.name
+        in_use = row.sends if bond.active is None else row.index in bond.active
+        if row.master == bond.index and in_use:
+            yield row.name
 
 
 def _read_bridges(
@@ -212,7 +210,7 @@ def _read_ip(reading: _Reading, netns: str, channel: Channel, names: dict[int, s
 def _local_routes(fib: list[FibRoute]) -> dict[str, frozenset[IPv4Address | IPv6Address]]:
     found: dict[str, set[IPv4Address | IPv6Address]] = defaultdict(set)
     for route in fib:
-        if route.table == LOCAL_TABLE and route.kind == "local":
-            if route.destination.num_addresses == 1:
-                found[route.netns].add(route.destination.network_address)
+        is_local = route.table == LOCAL_TABLE and route.kind == "local"
+        if is_local and route.destination.num_addresses == 1:
+            found[route.netns].add(route.destination.network_address)
     return {netns: frozenset(addresses) for netns, addresses in found.items()}
