@@ -92,6 +92,7 @@ class _Reading:
     proxied: set[_Address] = field(default_factory=set)
     xdp: set[LinkId] = field(default_factory=set)
     noarp: set[LinkId] = field(default_factory=set)
+    indexes: dict[LinkId, int] = field(default_factory=dict)
 
 
 def read_tables(
@@ -141,6 +142,7 @@ def _tables(state: State, reading: _Reading, suspects: Collection[tuple[type, Ha
         proxied=frozenset(reading.proxied),
         xdp=frozenset(reading.xdp),
         noarp=frozenset(reading.noarp),
+        indexes=reading.indexes,
         suspects=frozenset(suspects),
     )
 
@@ -158,6 +160,7 @@ def _read_links(reading: _Reading, netns: str, channel: Channel) -> dict[int, st
     for row in rows:
         link = LinkId(netns=netns, name=row.name)
         reading.carriers[link] = row.carrier
+        reading.indexes[link] = row.index
         if row.state is not None:
             reading.port_states[link] = row.state
         if row.kind == "bond":
