@@ -42,8 +42,7 @@ routers:
 
 _BY_HAND = (
     "ip route add 192.0.2.0/24 proto static metric 7 via 10.10.0.1 src 10.10.0.9 mtu 1400",
-    "ip route add 198.51.100.0/24 nexthop via 10.10.0.1 weight 3"
-    " nexthop via 10.10.0.2 dev eth0 onlink",
+    "ip ro add 198.18.0.0/15 nexthop via 10.10.0.1 weight 3 nexthop via 10.10.0.2 dev eth0 onlink",
     "ip -6 route add 2001:db8:1::/48 nexthop via fd00:10::1 nexthop via fd00:10::2 weight 2",
     "ip route add 203.0.113.0/24 via inet6 fd00:10::1 dev eth0 table 100",
     "ip route add throw 192.0.2.128/25 table 100",
