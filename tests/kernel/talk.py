@@ -14,16 +14,18 @@ _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_DO = 10, 23, 2
 _HEADERS = {4: 28, 6: 48}
 
 
-def reaches(bench: Bench, source: str, node: str, address: str, *, size: int = 100) -> bool:
+def reaches(
+    bench: Bench, source: str, node: str, address: str, *, size: int = 100, tries: int = _TRIES
+) -> bool:
     """Whether a packet of `size` bytes from `source` to `address` of `node` gets there and back.
 
-    It may not be fragmented.
+    It may not be fragmented. One of several `tries` has to.
     """
     version = ip_address(address).version
     text = b"x" * (size - _HEADERS[version])
     with _socket(bench, node, version) as server, _socket(bench, source, version) as client:
         server.bind((address, _PORT))
-        return any(_answers(client, server, (address, _PORT), text) for _ in range(_TRIES))
+        return any(_answers(client, server, (address, _PORT), text) for _ in range(tries))
 
 
 def _answers(
