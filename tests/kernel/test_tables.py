@@ -14,6 +14,7 @@ import pytest
 from tests.kernel.conftest import Bench, until
 from vnetlab import lab as verbs
 from vnetlab.kernel import namespaces
+from vnetlab.state.filters import Action
 from vnetlab.state.objects import BridgeVlan, LinkId, Sysctl
 from vnetlab.state.switching import PortState
 from vnetlab.state.tables import Carrier, FibRoute, Listener, NeighbourState, Tables
@@ -258,3 +259,63 @@ def test_bonds_ports_and_vlans(bench: Bench, in_node: InNode) -> None:
     tables = verbs.tables("bench", bench.root)
     eno1 = LinkId(netns="hv1", name="eno1")
     assert tables.vlan_states == {(eno1, 10): PortState.BLOCKING}
+
+
+def _then(action: Action) -> object:
+    return dict(action.settings)["then"]
+
+
+_QUEUES_BY_HAND = (
+    "tc qdisc add dev eth0 root handle 1: htb default 20",
+    "tc class add dev eth0 parent 1: classid 1:1 htb rate 8mbit ceil 80mbit burst 10000 prio 3",
+    "tc class add dev eth0 parent 1: classid 1:20 htb rate 16mbit quantum 4000",
+    "tc qdisc add dev eth0 parent 1:20 handle 20: pfifo limit 7",
+    "tc filter add dev eth0 parent 1: protocol ip prio 5 u32 match ip dport 80 0xffff flowid 1:1",
+    "tc filter add dev eth0 parent 1: protocol ip prio 5 u32 match ip dport 81 0xffff flowid 1:1",
+    "tc filter add dev eth0 parent 1: prio 6 matchall classid 1:20",
+    "tc qdisc add dev eth0 clsact",
+    "tc filter add dev eth0 egress prio 1 matchall action drop",
+    "tc filter add dev eth0 ingress prio 2 protocol ip u32 match ip src 10.9.0.0/16 action drop",
+    "tc filter add dev eth0 ingress prio 3 flower dst_mac 02:00:00:00:00:01 action pass",
+    "tc filter add dev eth0 ingress prio 3 flower dst_mac 02:00:00:00:00:02 action drop",
+)
+
+
+@pytest.mark.needs("clsact", "flower", "gact")
+def test_classes_and_filters(bench: Bench, in_node: InNode) -> None:
+    """Those of htb, and all filters, each with what it takes and does."""
+    bench.up("networks: {n: {ipv4: 10.1.0.0/24}}\nhypervisors: {h: }\nvms: {a: {on: h, nics: [n]}}")
+    for command in _QUEUES_BY_HAND:
+        in_node("a", *command.split())
+    tables = verbs.tables("bench", bench.root)
+    options = {it.handle: dict(it.options) for it in tables.classes}
+    assert options.keys() == {0x10001, 0x10020}
+    first = options[0x10001]
+    assert (first["rate_bit_s"], first["ceil_bit_s"]) == (8 * 10**6, 8 * 10**7)
+    assert first["priority"] == 3
+    assert round(first["burst_ns"] / 10**7, 3) == 1  # 10000 bytes at a megabyte a second
+    assert options[0x10020]["quantum_bytes"] == 4000
+    assert {it.leaf for it in tables.classes} == {0, 0x200000}
+    kinds = {it.kind: dict(it.options) for it in tables.state.qdiscs}
+    assert kinds["pfifo"] == {"limit_packets": 7}
+    assert kinds["htb"] == {"default_class": 0x20}
+    found = [
+        (it.parent & 0xFFFF, it.priority, it.kind, dict(it.matches), [*map(_then, it.actions)])
+        for it in tables.filters
+    ]
+    drops, passes = ["drop"], ["pass"]
+    port = {"class": "1:1"}
+    assert sorted(map(repr, found)) == sorted(
+        map(
+            repr,
+            [
+                (0, 5, "u32", {"at 20": "00000050/0000ffff", **port}, []),
+                (0, 5, "u32", {"at 20": "00000051/0000ffff", **port}, []),
+                (0, 6, "matchall", {"class": "1:20"}, []),
+                (0xFFF3, 1, "matchall", {}, drops),
+                (0xFFF2, 2, "u32", {"at 12": "0a090000/ffff0000"}, drops),
+                (0xFFF2, 3, "flower", {"destination": "02:00:00:00:00:01"}, passes),
+                (0xFFF2, 3, "flower", {"destination": "02:00:00:00:00:02"}, drops),
+            ],
+        )
+    )

@@ -5,7 +5,9 @@ Layouts: include/uapi/linux/pkt_cls.h, tc_act/tc_mirred.h, tc_act/tc_vlan.h, tc_
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from socket import htons, ntohs
 from types import SimpleNamespace
@@ -14,7 +16,7 @@ from typing import Any
 from pyroute2.netlink import NLM_F_CREATE, nla
 from pyroute2.netlink.rtnl import RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER
 from pyroute2.netlink.rtnl import tcmsg as traffic_control
-from pyroute2.netlink.rtnl.tcmsg import act_police, tcmsg
+from pyroute2.netlink.rtnl.tcmsg import act_police, cls_matchall, cls_u32, tcmsg
 from pyroute2.netlink.rtnl.tcmsg.common_act import tca_act_prio
 
 from vnetlab.kernel.messages import Indexes
@@ -34,6 +36,12 @@ _MODE_NUMBERS = {name: number for number, name in _MODES.items()}
 _VLAN_MODES = {1: "pop", 2: "push", 3: "modify"}
 _VLAN_MODE_NUMBERS = {name: number for number, name in _VLAN_MODES.items()}
 
+_ACTIONS = {
+    "flower": f"TCA_FLOWER_{_ACT}",
+    "matchall": "TCA_MATCHALL_ACT",
+    "u32": "TCA_U32_ACT",
+    "basic": "TCA_BASIC_ACT",
+}
 _FLOWER_KEYS = {
     _ACT: "tca_act_prio",
     _DESTINATION: "l2addr",
@@ -58,6 +66,17 @@ tcmsg.nla_map = (
     ("TCA_DUMP_INVISIBLE", "none"),
     ("TCA_CHAIN", "uint32"),
 )
+# pyroute2 0.9 reads the keys of u32 from a wrong place, and the class of matchall backwards.
+cls_u32.options.nla_map = tuple(
+    (name, "hex" if name == "TCA_U32_SEL" else kind) for name, kind in cls_u32.options.nla_map
+)
+cls_matchall.options.nla_map = tuple(
+    (name, "uint32" if name == "TCA_MATCHALL_CLASSID" else kind)
+    for name, kind in cls_matchall.options.nla_map
+)
+_U32_SELECTOR_BYTES = 16
+_U32_KEY = struct.Struct("=4s4sii")  # struct tc_u32_key
+
 act_police.options.nla_map = (
     *act_police.options.nla_map[:6],
     ("TCA_POLICE_TM", "none"),
@@ -97,26 +116,46 @@ def read_filters(
     netns: str, parent: int, replies: Iterable[Any], names: Mapping[int, str]
 ) -> Iterator[Filter]:
     """The filters that the kernel lists for one hook: one for each priority."""
-    listed = sorted(replies, key=_place)
-    for (chain, priority), same in groupby(listed, key=_place):
-        first, *others = [reply for reply in same if reply["handle"]] or [None]
-        if first is None:
-            continue
-        kind = first.get_attr("TCA_KIND")
-        options = first.get_attr("TCA_OPTIONS")
-        is_flower = kind == "flower" and options is not None
-        yield Filter(
-            netns=netns,
-            link=names[first["index"]],
-            parent=parent,
-            priority=priority,
-            protocol=ntohs(first["info"] & 0xFFFF),
-            kind=kind,
-            matches=tuple(sorted(_read_matches(options))) if is_flower else (),
-            actions=tuple(_read_actions(options, names)) if is_flower else (),
-            handle=0 if others else first["handle"],
-            chain=chain,
-        )
+    listed = sorted((reply for reply in replies if _is_filter(reply)), key=_place)
+    for _, same in groupby(listed, key=_place):
+        first, *others = same
+        item = _read_filter(netns, parent, first, names)
+        yield replace(item, handle=0) if others else item
+
+
+def read_each_filter(
+    netns: str, parent: int, replies: Iterable[Any], names: Mapping[int, str]
+) -> Iterator[Filter]:
+    """Every filter that the kernel lists for one parent, in the order in which it asks them."""
+    for reply in sorted((reply for reply in replies if _is_filter(reply)), key=_place):
+        yield _read_filter(netns, parent, reply, names)
+
+
+def _is_filter(reply: Any) -> bool:
+    """Whether it is one: the kernel lists chains, priorities and tables of u32 between them."""
+    if not reply["handle"]:
+        return False
+    options = reply.get_attr("TCA_OPTIONS")
+    return reply.get_attr("TCA_KIND") != "u32" or bool(options and options.get_attr("TCA_U32_SEL"))
+
+
+def _read_filter(netns: str, parent: int, reply: Any, names: Mapping[int, str]) -> Filter:
+    kind = reply.get_attr("TCA_KIND")
+    options = reply.get_attr("TCA_OPTIONS")
+    known = options if kind in _MATCHES else None
+    chain, priority = _place(reply)
+    return Filter(
+        netns=netns,
+        link=names[reply["index"]],
+        parent=parent,
+        priority=priority,
+        protocol=ntohs(reply["info"] & 0xFFFF),
+        kind=kind,
+        matches=tuple(sorted(_MATCHES[kind](known))) if known else (),
+        actions=tuple(_read_actions(known.get_attr(_ACTIONS[kind]), names)) if known else (),
+        handle=reply["handle"],
+        chain=chain,
+    )
 
 
 def _place(reply: Any) -> tuple[int, int]:
@@ -166,8 +205,31 @@ def _encode_action(item: Action, netns: str, indexes: Indexes) -> Any:
     return {"attrs": [("TCA_ACT_KIND", item.kind), ("TCA_ACT_OPTIONS", {"attrs": options})]}
 
 
-def _read_actions(options: Any, names: Mapping[int, str]) -> Iterator[Action]:
-    actions = options.get_attr(f"TCA_FLOWER_{_ACT}")
+def _read_u32_matches(options: Any) -> Iterator[tuple[str, str]]:
+    """Words of the packet by their place in it: `VALUE/MASK`; the class that it goes to."""
+    selector = bytes.fromhex(options.get_attr("TCA_U32_SEL").replace(":", ""))
+    for mask, value, at, _ in _U32_KEY.iter_unpack(selector[_U32_SELECTOR_BYTES:]):
+        yield f"at {at}", f"{value.hex()}/{mask.hex()}"
+    yield from _read_class(options.get_attr("TCA_U32_CLASSID"))
+
+
+def _read_basic_matches(options: Any) -> Iterator[tuple[str, str]]:
+    if options.get_attr("TCA_BASIC_EMATCHES") is not None:
+        yield "ematch", "some"
+    yield from _read_class(options.get_attr("TCA_BASIC_CLASSID"))
+
+
+def _read_matchall_matches(options: Any) -> Iterator[tuple[str, str]]:
+    yield from _read_class(options.get_attr("TCA_MATCHALL_CLASSID"))
+
+
+def _read_class(handle: int | None) -> Iterator[tuple[str, str]]:
+    """The class of a classful qdisc that the frame goes to: no match, but what makes it one."""
+    if handle:
+        yield "class", f"{handle >> 16:x}:{handle & 0xFFFF:x}"
+
+
+def _read_actions(actions: Any, names: Mapping[int, str]) -> Iterator[Action]:
     for _, told in actions["attrs"] if actions else ():
         kind = told.get_attr("TCA_ACT_KIND")
         decode = _DECODERS.get(kind)
@@ -266,4 +328,10 @@ _DECODERS: dict[str, _Decoder] = {
     "mirred": _decode_mirred,
     "vlan": _decode_vlan,
     "gact": _decode_gact,
+}
+_MATCHES: dict[str, Callable[[Any], Iterator[tuple[str, str]]]] = {
+    "flower": _read_matches,
+    "matchall": _read_matchall_matches,
+    "u32": _read_u32_matches,
+    "basic": _read_basic_matches,
 }

@@ -7,16 +7,38 @@ An option that a change does not speak of stays as it was, so each is spoken of.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from pyroute2.netlink import NLM_F_CREATE, NLM_F_REPLACE, nla
 from pyroute2.netlink.rtnl import RTM_DELQDISC, RTM_NEWQDISC
+from pyroute2.netlink.rtnl import tcmsg as traffic_control
 from pyroute2.netlink.rtnl.tcmsg import sched_netem, sched_tbf, tcmsg
 
 from vnetlab.state.objects import Qdisc
 from vnetlab.state.shaping import TICK_NS
 
 _LARGEST_U32 = 0xFFFF_FFFF
+
+
+class _Fifo(nla):  # type: ignore[misc] # pyroute2 has no types
+    """What pfifo and bfifo have: struct tc_fifo_qopt."""
+
+    fields = (("limit", "I"),)
+
+
+class _Prio(nla):  # type: ignore[misc] # as above
+    """The start of what prio has: struct tc_prio_qopt."""
+
+    fields = (("bands", "I"),)
+
+
+traffic_control.plugins |= {
+    "pfifo": SimpleNamespace(options=_Fifo),
+    "bfifo": SimpleNamespace(options=_Fifo),
+    "prio": SimpleNamespace(options=_Prio),
+}
 
 
 class _NetemSlot(nla):  # type: ignore[misc] # pyroute2 has no types
@@ -180,4 +202,11 @@ def _decode_tbf(options: Any) -> dict[str, int]:
 
 
 _ENCODERS = {"netem": _encode_netem, "tbf": _encode_tbf}
-_DECODERS = {"netem": _decode_netem, "tbf": _decode_tbf}
+_DECODERS: dict[str, Callable[[Any], dict[str, int]]] = {
+    "netem": _decode_netem,
+    "tbf": _decode_tbf,
+    "pfifo": lambda options: {"limit_packets": options["limit"]},
+    "bfifo": lambda options: {"limit_bytes": options["limit"]},
+    "htb": lambda options: {"default_class": options.get_attr("TCA_HTB_INIT")["defcls"]},
+    "prio": lambda options: {"bands": options["bands"]},
+}

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface
 
 from vnetlab.kernel import sysctls
+from vnetlab.kernel.class_tables import RTM_GETTCLASS, class_request, read_classes
 from vnetlab.kernel.fib_tables import LOCAL_TABLE, RTM_GETROUTE, read_routes, route_request
+from vnetlab.kernel.filter_messages import get_filters, read_each_filter
 from vnetlab.kernel.link_tables import RTM_GETLINK, LinkRow, link_request, read_link
 from vnetlab.kernel.listeners import read_listeners
 from vnetlab.kernel.neighbour_tables import (
@@ -30,7 +32,8 @@ from vnetlab.kernel.neighbour_tables import (
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed
-from vnetlab.state.objects import Kind, LinkId, State
+from vnetlab.state.filters import CLSACT_HANDLE, HOOKS, INGRESS, Filter
+from vnetlab.state.objects import Kind, LinkId, Qdisc, State
 from vnetlab.state.switching import PortState
 from vnetlab.state.tables import (
     Carrier,
@@ -38,6 +41,7 @@ from vnetlab.state.tables import (
     LearnedEntry,
     Listener,
     NeighbourEntry,
+    QueueClass,
     Tables,
 )
 
@@ -70,6 +74,13 @@ SETTINGS_OF_NAMESPACE = (
 )
 """The settings of a namespace that decide a packet's way, beside those of single links."""
 
+_PARENTS: dict[str, dict[int, int]] = {
+    "clsact": {hook: hook for hook in HOOKS},
+    "ingress": {CLSACT_HANDLE: INGRESS},
+    **{kind: {} for kind in ("tbf", "netem", "pfifo", "bfifo")},
+}
+"""What filters of a qdisc are asked for, and the parent that they then have; else its handle."""
+
 _Address = tuple[LinkId, IPv4Address | IPv6Address]
 
 
@@ -91,6 +102,8 @@ class _Reading:
     fib: list[FibRoute] = field(default_factory=list)
     proxied: set[_Address] = field(default_factory=set)
     xdp: set[LinkId] = field(default_factory=set)
+    filters: list[Filter] = field(default_factory=list)
+    classes: list[QueueClass] = field(default_factory=list)
     noarp: set[LinkId] = field(default_factory=set)
     indexes: dict[LinkId, int] = field(default_factory=dict)
 
@@ -108,6 +121,9 @@ def read_tables(
     state = observed.state
     filtering = _by_namespace(link.id for link in state.links if link.vlan_filtering)
     forwarding = {link.netns for link in state.links if link.kind in (Kind.BRIDGE, Kind.VXLAN)}
+    qdiscs: dict[str, list[Qdisc]] = defaultdict(list)
+    for item in state.qdiscs:
+        qdiscs[item.netns].append(item)
     reading = _Reading()
     for netns in sorted(item.name for item in state.namespaces):
         channel = nodes.channel(netns)
@@ -115,6 +131,8 @@ def read_tables(
         if netns in forwarding:
             _read_bridges(reading, netns, channel, names, filtering[netns])
         _read_ip(reading, netns, channel, names)
+        for qdisc in qdiscs[netns]:
+            _read_queues(reading, qdisc, channel, names)
         with nodes.enter(netns):
             reading.listeners.extend(read_listeners(netns, names))
             for key in SETTINGS_OF_NAMESPACE:
@@ -141,6 +159,8 @@ def _tables(state: State, reading: _Reading, suspects: Collection[tuple[type, Ha
         fib=tuple(reading.fib),
         proxied=frozenset(reading.proxied),
         xdp=frozenset(reading.xdp),
+        filters=tuple(reading.filters),
+        classes=tuple(reading.classes),
         noarp=frozenset(reading.noarp),
         indexes=reading.indexes,
         suspects=frozenset(suspects),
@@ -208,6 +228,17 @@ def _read_ip(reading: _Reading, netns: str, channel: Channel, names: dict[int, s
             reading.duplicates.add((link, item.interface.ip))
     routes = channel.dump_bodies(RTM_GETROUTE, route_request())
     reading.fib.extend(read_routes(netns, routes, names))
+
+
+def _read_queues(reading: _Reading, qdisc: Qdisc, channel: Channel, names: dict[int, str]) -> None:
+    """The filters and classes of a qdisc that has some."""
+    index = reading.indexes[LinkId(netns=qdisc.netns, name=qdisc.link)]
+    for asked, parent in _PARENTS.get(qdisc.kind, {qdisc.handle: qdisc.handle}).items():
+        replies = channel.dump(get_filters(index, asked))
+        reading.filters.extend(read_each_filter(qdisc.netns, parent, replies, names))
+    bodies = channel.dump_bodies(RTM_GETTCLASS, class_request(index))
+    of_link = read_classes(qdisc.netns, bodies, names)
+    reading.classes.extend(it for it in of_link if it.handle >> 16 == qdisc.handle >> 16)
 
 
 def _local_routes(fib: list[FibRoute]) -> dict[str, frozenset[IPv4Address | IPv6Address]]:

@@ -39,7 +39,8 @@ class Filter:
 
     `protocol` is an EtherType, or ETH_P_ALL; `matches` by name, sorted: `destination` (a MAC, or a
     MAC and the mask of its bits that count) and `vlan`. One that vnetlab would not make has other
-    matches, and `handle` is 0 where there are several filters with this priority.
+    matches (`at 12`: what the packet has there, of u32; `class`: the one of a classful
+    qdisc), and `handle` is 0 where there are several filters with this priority.
     """
 
     netns: str

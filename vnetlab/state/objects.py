@@ -223,7 +223,8 @@ class Qdisc:
     `options` by name, sorted, in the units of their names: tbf has `burst_ns` (how long its bucket
     lasts at the rate), `limit_bytes` and `rate_bit_s`; netem has `delay_ns` and `limit_packets`;
     both may have others that are not zero, netem's probabilities as a u32, whose largest is 1
-    (`loss_u32`). Another kind has none here.
+    (`loss_u32`). pfifo has `limit_packets`, bfifo `limit_bytes`, htb `default_class` (or 0), prio
+    `bands`. Another kind has none here.
     """
 
     netns: str
