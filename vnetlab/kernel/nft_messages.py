@@ -35,6 +35,8 @@ from vnetlab.state.nftables import NftChain, NftHook, NftRule, NftSet, NftTable
 
 FAMILIES = {"inet": 1, "ip": 2, "arp": 3, "netdev": 5, "bridge": 7, "ip6": 10}
 DORMANT = 1  # NFT_TABLE_F_DORMANT
+OWNED = 2  # NFT_TABLE_F_OWNER: it goes with the socket that made it
+TRACE_TABLE = "vnetlab-trace"
 INTERVAL_END = 1  # NFT_SET_ELEM_INTERVAL_END
 COMMENT = 0  # NFTNL_UDATA_RULE_COMMENT
 
@@ -74,6 +76,14 @@ class nft_raw_elements_msg(nfgen_msg):  # type: ignore[misc] # noqa: N801 - pyro
         ("NFTA_SET_ELEM_LIST_SET", "asciiz"),
         ("NFTA_SET_ELEM_LIST_ELEMENTS", "cdata"),
         ("NFTA_SET_ELEM_LIST_SET_ID", "be32"),
+    )
+
+
+class nft_raw_set_msg(nft_set_msg):  # type: ignore[misc] # noqa: N801 - pyroute2 has no types, and such names
+    """A set, its description as it is."""
+
+    nla_map = tuple(
+        (name, "cdata" if name == "NFTA_SET_DESC" else form) for name, form in nft_set_msg.nla_map
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate, pairwise
 from typing import Any
 
 from pyroute2.netlink.nfnetlink.nftsocket import (
@@ -16,7 +17,6 @@ from pyroute2.netlink.nfnetlink.nftsocket import (
     NFT_MSG_GETSETELEM,
     NFT_MSG_GETTABLE,
     nft_chain_msg,
-    nft_set_msg,
     nft_table_msg,
 )
 
@@ -28,8 +28,11 @@ from vnetlab.kernel.nft_messages import (
     DORMANT,
     FAMILIES,
     INTERVAL_END,
+    OWNED,
+    TRACE_TABLE,
     nft_raw_elements_msg,
     nft_raw_rule_msg,
+    nft_raw_set_msg,
     point_of,
     request,
 )
@@ -37,6 +40,7 @@ from vnetlab.state.nftables import NftChain, NftHook, NftObject, NftRule, NftSet
 
 _FAMILIES = {number: name for name, number in FAMILIES.items()}
 _KEY, _DATA, _FLAGS, _KEY_END = 1, 2, 3, 10  # NFTA_SET_ELEM_*
+_DESC_CONCAT = 2  # NFTA_SET_DESC_CONCAT
 _TableId = tuple[str, str]  # family and name
 _Rules = dict[tuple[_TableId, str], list[tuple[int, NftRule]]]
 
@@ -47,14 +51,18 @@ def read_nftables(netns: str, channel: Channel) -> Iterator[tuple[NftObject, tup
         tables = _dump(channel, nft_table_msg, NFT_MSG_GETTABLE)
     except KernelRefusedError:  # netfilter without nftables, so there are none
         return
-    for message in tables:
+    found = {_table_id(message, "NFTA_TABLE_NAME"): message for message in tables}
+    found = {id_: message for id_, message in found.items() if not _is_of_trace(message)}
+    for message in found.values():
         yield _table(netns, message), ()
-    if not tables:
+    if not found:
         return
     anonymous: dict[_TableId, dict[str, tuple[str, ...]]] = defaultdict(dict)
-    for message in _dump(channel, nft_set_msg, NFT_MSG_GETSET):
+    for message in _dump(channel, nft_raw_set_msg, NFT_MSG_GETSET):
         table, name = _table_id(message, "NFTA_SET_TABLE"), message.get_attr("NFTA_SET_NAME")
-        elements = _elements(channel, table, name)
+        if table not in found:
+            continue
+        elements = _elements(channel, table, message)
         if "NFT_SET_ANONYMOUS" in (message.get_attr("NFTA_SET_FLAGS") or ()):
             anonymous[table][name] = elements
         else:
@@ -65,7 +73,14 @@ def read_nftables(netns: str, channel: Channel) -> Iterator[tuple[NftObject, tup
             )
     rules = _read_rules(channel, anonymous)
     for message in _dump(channel, nft_chain_msg, NFT_MSG_GETCHAIN):
-        yield _chain(netns, message, rules)
+        if _table_id(message, "NFTA_CHAIN_TABLE") in found:
+            yield _chain(netns, message, rules)
+
+
+def _is_of_trace(message: Any) -> bool:
+    """Whether it is the table of a probe that is running (`nft_trace.py`): it goes by itself."""
+    owned = (message.get_attr("NFTA_TABLE_FLAGS") or 0) & OWNED
+    return bool(owned) and message.get_attr("NFTA_TABLE_NAME") == TRACE_TABLE
 
 
 def _dump(channel: Channel, kind: type[Any], number: int, **more: Any) -> list[Any]:
@@ -146,32 +161,63 @@ def _comment(data: bytes) -> str:
     return ""
 
 
-def _elements(channel: Channel, table: _TableId, name: str) -> tuple[str, ...]:
+def _elements(channel: Channel, table: _TableId, found: Any) -> tuple[str, ...]:
     """The elements of a set: `KEY`, `FIRST-LAST`, and of a map what it leads to."""
     family, table_name = table
-    keys: list[tuple[bytes, int, str]] = []
-    attrs = {"TABLE": table_name, "SET": name}
+    keys: list[tuple[bytes, int, bytes, str]] = []
+    attrs = {"TABLE": table_name, "SET": found.get_attr("NFTA_SET_NAME")}
     for message in _dump(channel, nft_raw_elements_msg, NFT_MSG_GETSETELEM, family=family, **attrs):
         content = message.get_attr("NFTA_SET_ELEM_LIST_ELEMENTS") or b""
         keys += (_element(dict(attributes(body))) for _, body in attributes(content))
-    return tuple(_joined(sorted(keys)))
+    flags = found.get_attr("NFTA_SET_FLAGS") or ()
+    fields = _fields(found)
+    ranges = "NFT_SET_INTERVAL" in flags and not fields
+    joined = _joined(sorted(keys)) if ranges else _apart(sorted(keys), fields)
+    return tuple(joined)
 
 
-def _element(found: dict[int, bytes]) -> tuple[bytes, int, str]:
-    """Its key, whether it ends a range, and all else that is in it, in words."""
-    key = bytes.fromhex(decode_data(found[_KEY])[2:]) if _KEY in found else b""
+def _fields(message: Any) -> list[int]:
+    """The lengths of the fields of a concatenated key, each filled up to whole words."""
+    lengths = [
+        int.from_bytes(length)
+        for kind, listed in attributes(message.get_attr("NFTA_SET_DESC") or b"")
+        if kind == _DESC_CONCAT
+        for _, field in attributes(listed)
+        for _, length in attributes(field)
+    ]
+    return [-(-length // 4) * 4 for length in lengths]
+
+
+def _element(found: dict[int, bytes]) -> tuple[bytes, int, bytes, str]:
+    """Its key, whether it ends a range, the last key of its range, and its data in words."""
+    key, last = (_key(found.get(kind)) for kind in (_KEY, _KEY_END))
     end = int.from_bytes(found.get(_FLAGS, b"")) & INTERVAL_END
-    words = f"-{decode_data(found[_KEY_END])[2:]}" if _KEY_END in found else ""
-    return key, 1 - end, words + (f":{decode_data(found[_DATA])}" if _DATA in found else "")
+    return key, 1 - end, last, f":{decode_data(found[_DATA])}" if _DATA in found else ""
 
 
-def _joined(keys: list[tuple[bytes, int, str]]) -> Iterator[str]:
+def _key(content: bytes | None) -> bytes:
+    """A key; the element for all others has none."""
+    return bytes.fromhex(decode_data(content)[2:]) if content is not None else b""
+
+
+def _apart(keys: list[tuple[bytes, int, bytes, str]], fields: list[int]) -> Iterator[str]:
+    """Each element for itself, its fields with points between them."""
+    for key, _, last, words in keys:
+        ends = f"-{_pointed(last, fields)}" if last else ""
+        yield f"{_pointed(key, fields)}{ends}{words}"
+
+
+def _pointed(key: bytes, fields: list[int]) -> str:
+    ends = list(accumulate(fields or [len(key)], initial=0))
+    return ".".join(key[start:end].hex() for start, end in pairwise(ends))
+
+
+def _joined(keys: list[tuple[bytes, int, bytes, str]]) -> Iterator[str]:
     """Each range as one; at one key, the end of a range comes before the start of the next."""
-    ranges = any(not starts for _, starts, _ in keys)
     first: tuple[bytes, str] | None = None
-    for key, starts, words in keys:
-        if not ranges:
-            yield key.hex() + words
+    for key, starts, _, words in keys:
+        if not key:
+            yield words
         elif starts:
             first = (key, words)
         elif first is not None:

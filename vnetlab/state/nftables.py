@@ -88,9 +88,9 @@ class NftChain:
 class NftSet:
     """A named set or map. vnetlab's own rules hold their sets themselves: this one is foreign.
 
-    `elements` are as in an expression, in a map `KEY:DATA`, or `FIRST-LAST:DATA`; an empty key is
-    all others. `fields` are the lengths in bytes of what a concatenated key consists of: a range
-    is one of each.
+    `elements` are as in an expression, in a map `KEY:DATA` or `FIRST-LAST:DATA`; an empty key is
+    all others. The fields of a concatenated key have points between them, and a range is one of
+    each field.
     """
 
     netns: str
@@ -98,7 +98,6 @@ class NftSet:
     table: str
     name: str
     elements: tuple[str, ...]
-    fields: tuple[int, ...] = ()
 
     @property
     def id(self) -> tuple[str, str, str, str]:

@@ -28,7 +28,7 @@ from vnetlab.trace.forwarding.nft_registers import (
     compare,
     swap,
 )
-from vnetlab.trace.forwarding.nft_sets import look_up, split_elements, within
+from vnetlab.trace.forwarding.nft_sets import key_length, look_up, split_elements, within
 from vnetlab.trace.forwarding.packet import CtState, Packet
 
 _VERDICT = 0  # the register of a verdict
@@ -211,21 +211,18 @@ class _Run:
         return [name for name in names if tuple(name.encode().ljust(16, b"\0")) == key]
 
     def _look_up(self, values: _Values) -> _Answer:
-        fields: tuple[int, ...] = ()
         if "elements" in values:
             elements = tuple(split_elements(str(values["elements"])))
-            fields = tuple(int(it) for it in str(values.get("fields", "")).split())
         elif (named := self.place.sets.get(str(values.get("set")))) is not None:
-            elements, fields = named.elements, named.fields
+            elements = named.elements
         else:
             return None
         if not elements:
             return bool(values.get("flags"))
-        length = max(len(element.partition(":")[0].partition("-")[0]) for element in elements) // 2
-        key = self.registers.read(int(values["sreg"]), length)
+        key = self.registers.read(int(values["sreg"]), key_length(elements))
         if BY_CHANCE in key:
             return None if "dreg" in values else self._chance()
-        found, data = look_up(key, elements, fields)
+        found, data = look_up(key, elements)
         if "dreg" not in values or not found:
             return _negated(found, bool(values.get("flags")))
         if values["dreg"] == _VERDICT:

@@ -42,7 +42,8 @@ def calculate(values: Mapping[str, int | str], source: Octets, second: Octets) -
     """`bitwise`: (source & mask) ^ xor, a shift, or source and `second` by a logical operation."""
     operation = values.get("operation", 0)
     if operation in (_LEFT, _RIGHT):
-        return _shift(source, int(str(values["data"]), 16), left=operation == _LEFT)
+        bits = int.from_bytes(bytes.fromhex(str(values["data"])[2:]), sys.byteorder)
+        return _shift(source, bits, left=operation == _LEFT)
     if operation in (_AND, _OR, _XOR):
         return tuple(_of_both(operation, a, b) for a, b in zip(source, second, strict=True))
     mask, flip = (bytes.fromhex(str(values[name])[2:]) for name in ("mask", "xor"))

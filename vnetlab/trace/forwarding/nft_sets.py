@@ -1,13 +1,13 @@
 """Whether a key is in a set of nftables, and what a map has for it (pure).
 
 Elements are in the form of `NftExpression` and `NftSet`: `KEY`, `FIRST-LAST`, in a map
-`KEY:DATA`; an empty key is the element for all others. Octets of a key may be unknown.
+`KEY:DATA`; an empty key is the element for all others, and points are between the fields of a
+concatenated key. Octets of a key may be unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
 
 from vnetlab.trace.forwarding.headers import Octets
 
@@ -22,22 +22,21 @@ def split_elements(joined: str) -> Iterator[str]:
         yield f"{word} {next(words)}" if names_chain else word
 
 
-def look_up(
-    key: Octets, elements: Iterable[str], fields: Sequence[int] = ()
-) -> tuple[bool | None, str]:
-    """Whether the key is in the set (None: unknown), and what is kept with it.
+def key_length(elements: Iterable[str]) -> int:
+    """How many octets a key of the set has."""
+    return max(len(_places(element)[0].replace(".", "")) for element in elements) // 2
 
-    `fields` are the lengths in bytes of what the key is put together from: a range is one of each.
-    """
+
+def look_up(key: Octets, elements: Iterable[str]) -> tuple[bool | None, str]:
+    """Whether the key is in the set (None: unknown), and what is kept with it."""
     unknown = False
     rest: str | None = None
     for element in elements:
-        place, _, data = element.partition(":")
-        if not place:
+        first, last, data = _places(element)
+        if not first:
             rest = data
             continue
-        first, _, last = place.partition("-")
-        answer = _within(key, bytes.fromhex(first), bytes.fromhex(last or first), fields)
+        answer = _between(key, first, last)
         if answer:
             return True, data
         unknown = unknown or answer is None
@@ -52,7 +51,7 @@ def within(key: Octets, first: bytes, last: bytes) -> bool | None:
     highest = bytes(255 if octet is None else octet for octet in key)
     if first <= lowest and highest <= last:
         return True
-    if highest < first or lowest > last or (first == last and _differs(key, first)):
+    if highest < first or lowest > last:
         return False
     return None
 
@@ -64,13 +63,24 @@ def equal(key: Octets, value: bytes) -> bool | None:
     return None if None in key[: len(value)] else True
 
 
-def _within(key: Octets, first: bytes, last: bytes, fields: Sequence[int]) -> bool | None:
-    if first == last:
-        return equal(key, first)
-    starts = [0]
-    for length in fields or (len(first),):
-        starts.append(starts[-1] + -(-length // 4) * 4 if fields else length)
-    answers = [within(key[a:b], first[a:b], last[a:b]) for a, b in pairwise(starts)]
+def _places(element: str) -> tuple[str, str, str]:
+    """The first and the last key of an element, and its data."""
+    key, _, data = element.partition(":")
+    first, _, last = key.partition("-")
+    return first, last or first, data
+
+
+def _between(key: Octets, first: str, last: str) -> bool | None:
+    """Whether each field of the key is in its range."""
+    answers: list[bool | None] = []
+    start = 0
+    for low, high in zip(first.split("."), last.split("."), strict=True):
+        end = start + len(low) // 2
+        field = key[start:end]
+        lowest, highest = bytes.fromhex(low), bytes.fromhex(high)
+        same = lowest == highest
+        answers.append(equal(field, lowest) if same else within(field, lowest, highest))
+        start = end
     if False in answers:
         return False
     return None if None in answers else True
