@@ -99,8 +99,10 @@ def read_learned(
         is_local = bool(state & _NUD_PERMANENT)
         remote, vlan = found.get(_NDA_DST), found.get(_NDA_VLAN)
         bridge = names.get(number(found[_NDA_MASTER])) if _NDA_MASTER in found else None
-        if state & _NUD_NOARP or (bridge is None and (remote is None or is_local)):
-            continue  # static, or what a link receives besides its own MAC
+        if index not in names or state & _NUD_NOARP:
+            continue  # static, or of a link that came after the others were read
+        if bridge is None and (remote is None or is_local):
+            continue  # what a link receives besides its own MAC
         if vlan and bridge not in filtering:
             continue  # such a bridge has an entry for each VLAN beside the one that counts
         yield LearnedEntry(
@@ -117,6 +119,8 @@ def read_ipv6_addresses(bodies: Iterable[bytes], names: Names) -> Iterator[Ipv6A
     """All but the loopback's."""
     for body in bodies:
         _, prefix_length, flags, _, index = _IFADDR.unpack_from(body)
+        if index not in names:
+            continue
         found = dict(attributes(body[_IFADDR.size :]))
         flags = number(found[_IFA_FLAGS]) if _IFA_FLAGS in found else flags
         yield Ipv6Address(
@@ -134,7 +138,7 @@ def read_vlan_states(bodies: Iterable[bytes], names: Names) -> Iterator[tuple[st
         for kind, content in attributes(body[8:]):
             entry = dict(attributes(content)) if kind == _VLANDB_ENTRY else {}
             state = entry.get(_ENTRY_STATE)
-            if state is None or PortState(state[0]) is PortState.FORWARDING:
+            if state is None or PortState(state[0]) is PortState.FORWARDING or index not in names:
                 continue
             (first,) = struct.unpack_from("=2xH", entry[_ENTRY_INFO])
             last = number(entry[_ENTRY_RANGE]) if _ENTRY_RANGE in entry else first

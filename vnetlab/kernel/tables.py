@@ -232,7 +232,9 @@ def _read_ip(reading: _Reading, netns: str, channel: Channel, names: dict[int, s
 
 def _read_queues(reading: _Reading, qdisc: Qdisc, channel: Channel, names: dict[int, str]) -> None:
     """The filters and classes of a qdisc that has some."""
-    index = reading.indexes[LinkId(netns=qdisc.netns, name=qdisc.link)]
+    index = reading.indexes.get(LinkId(netns=qdisc.netns, name=qdisc.link))
+    if index is None:  # it went away since it was observed
+        return
     for asked, parent in _PARENTS.get(qdisc.kind, {qdisc.handle: qdisc.handle}).items():
         replies = channel.dump(get_filters(index, asked))
         reading.filters.extend(read_each_filter(qdisc.netns, parent, replies, names))
