@@ -20,7 +20,7 @@ def send(world: World, frame: Frame, bond: Link) -> Iterator[Frame]:
     shown = f"cat /proc/net/bonding/{bond.name}: {name_of(bond)}"
     if not slaves:
         none = finding(Reason.NO_ACTIVE_SLAVE, bond.id, f"{shown} has no slaves", bond)
-        yield frame.stopped(none).at(Point.RECEIVE, bond.id)
+        yield frame.stopped(none).lost()
     for slave in slaves:
         if slave.name in active:
             among = f"{shown} sends by {', '.join(sorted(active))}"

@@ -21,9 +21,6 @@ from vnetlab.trace.forwarding.tc import filtered
 from vnetlab.trace.forwarding.walk import Finding
 from vnetlab.trace.sighting import Direction
 
-NOWHERE = ""
-"""The name of the link that a frame gets to which leaves the lab."""
-
 
 def go_on(world: World, frame: Frame) -> Iterator[Frame]:
     """Where a frame may come to from the point where it is."""
@@ -38,7 +35,7 @@ def go_on(world: World, frame: Frame) -> Iterator[Frame]:
                 yield passing
     elif frame.point is Point.RECEIVE:
         for passing in filtered(world, _arrive(world, frame, link), INGRESS):
-            if passing.link == frame.link:
+            if passing.point is Point.RECEIVE:
                 yield from _take_in(world, passing, link)
             else:
                 yield passing
@@ -62,9 +59,7 @@ def _send(world: World, frame: Frame, link: Link) -> Iterator[Frame]:
         case Kind.VXLAN:
             yield from tunnels.send(world, frame, link)
         case _:
-            yield frame.unsure(f"{link.id}: what a link of this kind sends").at(
-                Point.RECEIVE, LinkId(netns=link.netns, name=NOWHERE)
-            )
+            yield frame.unsure(f"{link.id}: what a link of this kind sends").lost()
 
 
 def why_down(world: World, link: Link) -> Finding | None:
@@ -99,7 +94,7 @@ def _through_cable(world: World, frame: Frame, link: Link) -> Iterator[Frame]:
         return
     row = f"ip link show: the other end of {name_of(link)} is not in the lab"
     frame = frame.stopped(finding(Reason.NOT_PLUGGED_IN, link.id, row, link))
-    yield frame.at(Point.RECEIVE, LinkId(netns=link.netns, name=NOWHERE))
+    yield frame.lost()
     for other in world.index.unplugged:
         if other.id != link.id:
             yield frame.at(Point.RECEIVE, other.id)

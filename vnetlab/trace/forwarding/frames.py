@@ -41,6 +41,10 @@ class Frame:
         """The same frame elsewhere."""
         return replace(self, point=point, link=link)
 
+    def lost(self) -> Frame:
+        """The same frame out of the lab: at a link that no namespace has."""
+        return self.at(Point.RECEIVE, LinkId(netns=self.link.netns, name=""))
+
     def bearing(self, vlan: int | None) -> Frame:
         """The same frame with another tag, or without one."""
         return replace(self, packet=self.packet.with_tag(vlan))
@@ -71,6 +75,14 @@ class Frame:
         if what in self.unmodelled:
             return self
         return replace(self, unmodelled=(*self.unmodelled, what))
+
+    @property
+    def progress(self) -> tuple[bool, int]:
+        """Whether something has stopped it already, and how many steps it has made before."""
+        for number, step in enumerate(self.steps):
+            if step.finding is not None and not step.finding.harms:
+                return True, number
+        return False, len(self.steps)
 
     @property
     def stops(self) -> bool:

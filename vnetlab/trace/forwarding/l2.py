@@ -55,7 +55,7 @@ def cross(
 
     def keep(dead: Frame) -> None:
         nonlocal farthest
-        if not farthest.stops and (dead.stops or len(dead.steps) > len(farthest.steps)):
+        if dead.progress > farthest.progress:
             farthest = dead
 
     for arrival in _spread(replace(world, soft=True), frame, keep):
