@@ -11,9 +11,9 @@ from tests.kernel.conftest import Bench
 from vnetlab import lab as verbs
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import observe
+from vnetlab.kernel.tables import read_tables
 from vnetlab.lab import ProbeOptions
 from vnetlab.state.objects import LinkId
-from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.index import build_index
 from vnetlab.trace.forwarding.l2 import cross
 from vnetlab.trace.forwarding.packet import Packet
@@ -54,7 +54,7 @@ def talk(bench: Bench, in_node: InNode) -> Callable[[], tuple[Walk, Seen]]:
 
     def send() -> tuple[Walk, Seen]:
         with bench.lab().locked(shared=True), Nodes(bench.lab()) as nodes:
-            tables = Tables(state=observe(nodes).state)
+            tables = read_tables(nodes, observe(nodes))
         sent = Packet(
             source_mac=_mac(in_node, "a", "eth0"),
             destination_mac=_lladdr(in_node),
@@ -144,7 +144,7 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
             "tor1 bridge vlan add dev hv1.eno1 vid 10 pvid untagged",
         ],
     ),
-    "a switch without VLANs": (PASSES, ["tor1 ip link set tor1 type bridge vlan_filtering 0"]),
+    "a switch without VLANs": (PASSES, ["tor1 ip link set br0 type bridge vlan_filtering 0"]),
     "a hypervisor without VLANs": (
         Reason.NO_PVID,
         ["hv1 ip link set vs0 type bridge vlan_filtering 0"],
@@ -168,7 +168,7 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
     "an uplink down": (Reason.LINK_DOWN, ["hv1 ip link set eno1 down"]),
     "an uplink's other end down": (Reason.LINK_DOWN, ["tor1 ip link set hv1.eno1 down"]),
     "the receiver down": (Reason.LINK_DOWN, ["b ip link set eth0 down"]),
-    "a bridge down": (Reason.BRIDGE_DOWN, ["tor1 ip link set tor1 down"]),
+    "a bridge down": (Reason.BRIDGE_DOWN, ["tor1 ip link set br0 down"]),
     "a port in no bridge, in": (Reason.NOT_IN_BRIDGE, ["tor1 ip link set hv1.eno1 nomaster"]),
     "a port in no bridge, out": (Reason.NOT_IN_BRIDGE, ["hv1 ip link set eno1 nomaster"]),
     "the spanning tree at work, a port blocking": (

@@ -37,7 +37,7 @@ from vnetlab.state.tables import Carrier, LearnedEntry, Tables
 from vnetlab.topology.load import load
 from vnetlab.trace.forwarding.index import build_index
 from vnetlab.trace.forwarding.l2 import cross, flood_domain
-from vnetlab.trace.forwarding.packet import BROADCAST, Packet
+from vnetlab.trace.forwarding.packet import BROADCAST, Packet, Payload
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.sighting import Direction
 
@@ -392,7 +392,7 @@ def test_every_port_of_the_network_counts() -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_neighbours_of_shipped_topologies_reach_each_other(path: Path) -> None:
-    """Unless both are isolated; and nothing that they meet is unknown to the model."""
+    """Neighbour resolution passes unless both are isolated, and the model knows all it meets."""
     state = compile_topology(load(path))
     tables = Tables(state=state)
     index = build_index(tables)
@@ -404,10 +404,11 @@ def test_neighbours_of_shipped_topologies_reach_each_other(path: Path) -> None:
     for holders in networks.values():
         for one, other in permutations(sorted(holders)[:8], 2):
             macs = index.links[one].mac, index.links[other].mac
-            for mac in (macs[1], BROADCAST):
-                sent = packet(source_mac=macs[0], destination_mac=mac)
+            for mac, payload in ((BROADCAST, Payload.WHO_HAS), (macs[1], Payload.IS_AT)):
+                sent = packet(source_mac=macs[0], destination_mac=mac, payload=payload)
                 found = cross(tables, one, sent, [other], index=index)
                 reasons = [it.reason for it in found.stops]
-                apart = one in isolated and isolated.get(one) == isolated.get(other)
-                wanted = [Reason.PORT_ISOLATED] if apart else []
+                together = isolated.get(one) == isolated.get(other)
+                barred = Reason.PORT_ISOLATED if together else Reason.PORT_SECURITY
+                wanted = [barred] if {one, other} <= isolated.keys() else []
                 assert (found.arrived, reasons, found.unmodelled) == (True, wanted, ())

@@ -12,6 +12,7 @@ from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.switching import PortState
 from vnetlab.state.tables import LearnedEntry
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
+from vnetlab.trace.forwarding.hooks import ruled
 from vnetlab.trace.forwarding.index import Entry
 from vnetlab.trace.forwarding.names import name_of
 from vnetlab.trace.forwarding.packet import BROADCAST, Payload
@@ -32,6 +33,8 @@ def forward(world: World, frame: Frame, source: Link, bridge: Link) -> Iterator[
             frame = frame.stopped(down)
     elif source.id != bridge.id and (blocked := _state(world, source, bridge)) is not None:
         frame = frame.stopped(blocked)
+    if source.id != bridge.id:
+        frame = ruled(world, frame, "bridge", "prerouting", iif=source, oif=None)
     for vlan, inside in admit(world, frame, source, bridge):
         if source.port.locked and (refused := _locked(world, inside, source, bridge, vlan)):
             inside = inside.stopped(refused)
@@ -74,7 +77,7 @@ def _forward_in(
         way = frame
         if entry is not None and not local:
             way = way.stopped(_wrong_entry(world, entry, bridge, packet.destination_mac))
-        yield from _pass_up(world, way, bridge, vlan)
+        yield from _pass_up(world, way, source, bridge, vlan)
 
 
 def _candidates(world: World, source: Link, bridge: Link) -> Iterator[Link]:
@@ -103,6 +106,9 @@ def _leave(
     if stops and not world.soft:
         return
     for way in release(world, frame.stopped(*stops), port, bridge, vlan):
+        point, iif = ("output", None) if source.id == bridge.id else ("forward", source)
+        way = ruled(world, way, "bridge", point, iif=iif, oif=port)
+        way = ruled(world, way, "bridge", "postrouting", iif=None, oif=port)
         if frame.packet.length > port.mtu + TAG_BYTES:
             row = f"ip link show: {name_of(port)} has mtu {port.mtu}, the packet"
             row += f" {frame.packet.length} bytes"
@@ -157,9 +163,12 @@ def _suppressed(world: World, frame: Frame, port: Link, bridge: Link) -> Iterato
             yield finding(Reason.NEIGHBOUR_SUPPRESSED, port.id, row, port)
 
 
-def _pass_up(world: World, frame: Frame, bridge: Link, vlan: int | None) -> Iterator[Frame]:
+def _pass_up(
+    world: World, frame: Frame, source: Link, bridge: Link, vlan: int | None
+) -> Iterator[Frame]:
     """To the bridge's own interface: br_pass_frame_up."""
     for way in release(world, frame, bridge, bridge, vlan):
+        way = ruled(world, way, "bridge", "input", iif=source, oif=None)
         yield way.at(Point.RECEIVE, bridge.id)
 
 

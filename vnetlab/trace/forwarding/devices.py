@@ -14,6 +14,7 @@ from vnetlab.state.objects import Kind, Link, LinkId
 from vnetlab.state.tables import Carrier
 from vnetlab.trace.forwarding import bonds, bridge, tunnels
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
+from vnetlab.trace.forwarding.hooks import ruled
 from vnetlab.trace.forwarding.names import name_of
 from vnetlab.trace.forwarding.qdiscs import harm
 from vnetlab.trace.forwarding.reasons import Reason
@@ -28,6 +29,7 @@ def go_on(world: World, frame: Frame) -> Iterator[Frame]:
     if link is None:
         return
     if frame.point is Point.SEND:
+        frame = ruled(world, frame, "netdev", "egress", iif=None, oif=link)
         for passing in filtered(world, frame, EGRESS):
             if passing.link == frame.link:
                 yield from _send(world, passing, link)
@@ -36,6 +38,7 @@ def go_on(world: World, frame: Frame) -> Iterator[Frame]:
     elif frame.point is Point.RECEIVE:
         for passing in filtered(world, _arrive(world, frame, link), INGRESS):
             if passing.point is Point.RECEIVE:
+                passing = ruled(world, passing, "netdev", "ingress", iif=link, oif=None)
                 yield from _take_in(world, passing, link)
             else:
                 yield passing
