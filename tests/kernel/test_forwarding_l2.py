@@ -163,7 +163,7 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
         ["tor1 ip link set hv1.eno1 mtu 1395"],
     ),
     "the MTU of the receiver": (Reason.MTU_TOO_SMALL, ["b ip link set eth0 mtu 1395"]),
-    "the MTU of a bridge": (PASSES, ["hv1 ip link set vs0 mtu 1000"]),
+    "the MTU of a bridge": (PASSES, ["hv1 ip link set vs0 mtu 1300"]),
     "the sender's port down": (Reason.LINK_DOWN, ["hv1 ip link set a.eth0 down"]),
     "an uplink down": (Reason.LINK_DOWN, ["hv1 ip link set eno1 down"]),
     "an uplink's other end down": (Reason.LINK_DOWN, ["tor1 ip link set hv1.eno1 down"]),
@@ -205,7 +205,10 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
     ),
     "a static entry in another VLAN": (
         PASSES,
-        ["hv1 bridge fdb replace {b} dev c.eth0 master static vlan 20"],
+        [
+            "hv1 bridge vlan add dev c.eth0 vid 20",
+            "hv1 bridge fdb replace {b} dev c.eth0 master static vlan 20",
+        ],
     ),
     "another MAC at the receiver": (
         Reason.WRONG_MAC,
