@@ -30,7 +30,7 @@ from vnetlab.state.objects import BridgeVlan, Kind, Qdisc
 from vnetlab.state.overlays import ANY_MAC, FdbEntry, Vxlan
 from vnetlab.state.shaping import CERTAIN, ROOT
 from vnetlab.state.switching import Bond, BondMode
-from vnetlab.state.tables import Carrier, LearnedEntry
+from vnetlab.state.tables import Carrier, LearnedEntry, QueueClass
 from vnetlab.trace.forwarding.index import build_index
 from vnetlab.trace.forwarding.l2 import cross
 from vnetlab.trace.forwarding.packet import Packet
@@ -38,7 +38,7 @@ from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Walk, WalkStep
 from vnetlab.trace.sighting import Direction
 
-UNICAST = packet()
+UNICAST = packet(protocol=6, source_port=1024, destination_port=80)
 
 
 def _qdisc(name: str, kind: str, **options: int) -> Change:
@@ -62,6 +62,7 @@ def _filter(
     priority: int = 1,
     protocol: int = ETH_P_ALL,
     kind: str = "flower",
+    words: dict[str, str] | None = None,
     **matches: str,
 ) -> Change:
     where = at(name)
@@ -73,7 +74,7 @@ def _filter(
             priority=priority,
             protocol=protocol,
             kind=kind,
-            matches=tuple(sorted(matches.items())),
+            matches=tuple(sorted((matches | (words or {})).items())),
             actions=actions,
         )
     )
@@ -95,6 +96,46 @@ CONTINUE = action("gact", then="continue")
 REDIRECT = action("mirred", mode="redirect_to", link="h1", then="stolen")
 MIRROR = action("mirred", mode="mirror_to", link="h1", then="pipe")
 BUCKET = {"rate_bit_s": 8_000_000_000, "burst_ns": 98, "limit_bytes": 98}
+
+
+def _u32(words: dict[str, str]) -> Change:
+    return _filter("hv1.p1", DROP, kind="u32", protocol=0x0800, words=words)
+
+
+def _classes(*, chosen: str | None, default: int) -> Change:
+    """An htb with two classes, a queue in the first that holds nothing, and a filter of TCP."""
+    root = Qdisc(
+        netns="hv1",
+        link="up",
+        handle=0x1_0000,
+        parent=ROOT,
+        kind="htb",
+        options=(("default_class", default),),
+    )
+    queue = Qdisc(
+        netns="hv1",
+        link="up",
+        handle=0x2_0000,
+        parent=0x1_0001,
+        kind="pfifo",
+        options=(("limit_packets", 0),),
+    )
+    of_tcp = Filter(
+        netns="hv1",
+        link="up",
+        parent=0x1_0000,
+        priority=1,
+        protocol=ETH_P_8021Q,
+        kind="u32",
+        matches=(("at 8", "00060000/00ff0000"), ("class", chosen or "")),
+        actions=(),
+    )
+    classes = tuple(
+        QueueClass(netns="hv1", link="up", handle=it, parent=0x1_0000, kind="htb")
+        for it in (0x1_0001, 0x1_0002)
+    )
+    return all_of(having(root, queue), known(filters=(of_tcp,) if chosen else (), classes=classes))
+
 
 CASES: dict[str, tuple[Reason, str, Change, Change]] = {
     "a filter drops what comes in": (
@@ -131,6 +172,36 @@ CASES: dict[str, tuple[Reason, str, Change, Change]] = {
         *(Reason.POLICED, "tor.h1"),
         _filter("tor.h1", _police(97)),
         _filter("tor.h1", _police(98)),
+    ),
+    "a filter of an address and a port drops": (
+        *(Reason.FILTER_DROP, "hv1.p1"),
+        _u32({"at 16": "0a000002/ffffffff", "at 20": "00000050/0000ffff"}),
+        _u32({"at 16": "0a000002/ffffffff", "at 20": "00000051/0000ffff"}),
+    ),
+    "a filter of a protocol drops": (
+        *(Reason.FILTER_DROP, "hv1.p1"),
+        _u32({"at 8": "00060000/00ff0000"}),
+        _u32({"at 8": "00110000/00ff0000"}),
+    ),
+    "a queue of no packets": (
+        *(Reason.QUEUE_LIMIT, "hv1.up"),
+        _qdisc("hv1.up", "pfifo", limit_packets=0),
+        _qdisc("hv1.up", "pfifo", limit_packets=1),
+    ),
+    "a queue of few bytes": (
+        *(Reason.QUEUE_LIMIT, "hv1.up"),
+        _qdisc("hv1.up", "bfifo", limit_bytes=97),
+        _qdisc("hv1.up", "bfifo", limit_bytes=98),
+    ),
+    "the queue of a class that a filter chooses": (
+        *(Reason.QUEUE_LIMIT, "hv1.up"),
+        _classes(chosen="1:1", default=2),
+        _classes(chosen="1:2", default=1),
+    ),
+    "the queue of the class for the rest": (
+        *(Reason.QUEUE_LIMIT, "hv1.up"),
+        _classes(chosen=None, default=1),
+        _classes(chosen=None, default=0),
     ),
     "a frame larger than the bucket": (
         *(Reason.QUEUE_LIMIT, "hv1.up"),
@@ -200,9 +271,9 @@ def test_limits_harm() -> None:
 def test_what_the_model_does_not_know_is_said() -> None:
     """Filters and qdiscs of other kinds."""
     unknown = all_of(
-        _filter("tor.h1", DROP, kind="u32"),
+        _filter("tor.h1", DROP, kind="u32", words={"at 4": "00010000/00010000"}),
         _filter("tor.h1", action("skbedit"), priority=2),
-        _qdisc("hv1.up", "htb"),
+        _qdisc("hv1.up", "sfb"),
     )
     found = walk(unknown(network()), UNICAST)
     assert found.passes

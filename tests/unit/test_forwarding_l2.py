@@ -376,6 +376,24 @@ def test_the_flood_domain_ends_where_findings_do() -> None:
     assert found == {at("b.eth0"), at("c.eth0")}
 
 
+RING = having(
+    *cable(link("hv1.ring", master="vs"), link("hv2.ring", master="vs")),
+    vlan("hv1.ring", 10),
+    vlan("hv2.ring", 10),
+)
+
+
+def test_a_loop_harms_broadcasts() -> None:
+    """Unless a port of it is blocked; unicast that is known goes its way once."""
+    found = walk(RING(network()), broadcast())
+    assert [(it.reason, it.harms) for it in found.findings] == [(Reason.LOOP, True)]
+    assert found.passes
+    tree = all_of(RING, known(port_states={at("hv2.ring"): PortState.BLOCKING}))(network())
+    assert not walk(tree, broadcast()).findings
+    other = all_of(RING, lacking(vlan("hv2.ring", 10)))(network())
+    assert not walk(other, broadcast()).findings
+
+
 def test_every_port_of_the_network_counts() -> None:
     """Whichever port lacks the VLAN, it is that one which is told, in both directions."""
     for name in PORTS:

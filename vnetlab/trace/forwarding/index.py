@@ -10,7 +10,7 @@ from typing import TypeVar
 from vnetlab.state.filters import Filter
 from vnetlab.state.objects import BridgeVlan, Kind, Link, LinkId, Qdisc
 from vnetlab.state.overlays import FdbEntry
-from vnetlab.state.tables import LearnedEntry, Tables
+from vnetlab.state.tables import LearnedEntry, QueueClass, Tables
 
 Entry = FdbEntry | LearnedEntry
 _V = TypeVar("_V")
@@ -22,7 +22,8 @@ class Index:
 
     `ports` are those whose master a link is, in any order that is stable; `above` the 802.1Q
     sub-interfaces of a link by VLAN id; `vlans` those of a bridge port (or of a bridge itself) by
-    VLAN id. `entries` are the forwarding entries of a bridge by MAC and VLAN, static ones first,
+    VLAN id. `filters` are those of a parent (a hook, or a qdisc), in the order in which they are
+    asked. `entries` are the forwarding entries of a bridge by MAC and VLAN, static ones first,
     `remotes` the static ones of a VTEP. `bridges` and `loose` are, by namespace, the bridges and
     those links that are in none though they could be: no master, no address.
     """
@@ -37,6 +38,7 @@ class Index:
     unplugged: tuple[Link, ...]
     qdiscs: Mapping[LinkId, tuple[Qdisc, ...]]
     filters: Mapping[tuple[LinkId, int], tuple[Filter, ...]]
+    classes: Mapping[LinkId, tuple[QueueClass, ...]]
     bridges: Mapping[str, tuple[Link, ...]]
     loose: Mapping[str, tuple[Link, ...]]
     by_mac: Mapping[str, tuple[Link, ...]]
@@ -113,9 +115,10 @@ def build_index(tables: Tables) -> Index:
         qdiscs=_group((LinkId(netns=it.netns, name=it.link), it) for it in state.qdiscs),
         filters=_group(
             ((LinkId(netns=it.netns, name=it.link), it.parent), it)
-            for it in sorted(state.filters, key=lambda it: it.id)
+            for it in tables.filters or sorted(state.filters, key=lambda it: it.id)
             if it.chain == 0
         ),
+        classes=_group((LinkId(netns=it.netns, name=it.link), it) for it in tables.classes),
         bridges=_group((link.netns, link) for link in bridges),
         loose=_group((link.netns, link) for link in loose),
         by_mac=_group((link.mac, link) for link in links.values()),

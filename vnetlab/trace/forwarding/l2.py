@@ -25,6 +25,7 @@ from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.devices import go_on
 from vnetlab.trace.forwarding.frames import Frame, Point, Underlay, World
 from vnetlab.trace.forwarding.index import Index
+from vnetlab.trace.forwarding.loops import find_loop, has_ring
 from vnetlab.trace.forwarding.packet import BROADCAST, Packet
 from vnetlab.trace.forwarding.walk import Walk, cost
 
@@ -44,11 +45,15 @@ def cross(
 
     `start` and `targets` are links with an IP stack: no ports of bridges. The packet's length is
     one that `start` can send; its tag is None. `underlay` sends the outer packets of tunnels;
-    without it they are taken to arrive. Where no way leads to a target, not even one with
+    without it they are taken to arrive. A loop that a broadcast gets into harms it; that finding
+    comes first. Where no way leads to a target, not even one with
     findings, `arrived` is False and the steps are those of the farthest way.
     """
     world = World(tables=tables, index=index, targets=targets, underlay=underlay)
     frame = Frame(point=Point.SEND, link=start, packet=packet)
+    if packet.is_group and has_ring(index):
+        loop = find_loop(replace(world, targets=None), frame)
+        frame = frame.stopped(loop) if loop is not None else frame
     for arrival in _spread(world, frame):
         return _walk(arrival, arrived=True)
     farthest = frame

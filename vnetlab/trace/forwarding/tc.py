@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from vnetlab.state.filter_words import describe_filter
@@ -10,6 +10,7 @@ from vnetlab.state.filters import ETH_P_8021Q, ETH_P_ALL, Action, Filter
 from vnetlab.state.objects import LinkId
 from vnetlab.state.shaping import bucket
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
+from vnetlab.trace.forwarding.headers import LINK, NETWORK, TRANSPORT, Octets, header
 from vnetlab.trace.forwarding.packet import Packet, Payload
 from vnetlab.trace.forwarding.reasons import Reason
 
@@ -35,7 +36,7 @@ def filtered(world: World, frame: Frame, hook: int) -> Iterator[Frame]:
     Filters are asked by priority, until one says what becomes of the frame: tc(8).
     """
     for item in world.index.filters.get((frame.link, hook), ()):
-        takes = _takes(item, frame.packet)
+        takes = takes_packet(item, frame.packet)
         if takes is None:
             frame = frame.unsure(f"{describe_filter(item)}: what it takes")
         if not takes:
@@ -53,12 +54,16 @@ def filtered(world: World, frame: Frame, hook: int) -> Iterator[Frame]:
     yield frame
 
 
-def _takes(item: Filter, packet: Packet) -> bool | None:
+def takes_packet(item: Filter, packet: Packet) -> bool | None:
     """Whether a filter takes a packet; None if the model cannot tell."""
     matches = dict(item.matches)
+    matches.pop("class", None)  # where it goes, not what it is
     if item.protocol not in (ETH_P_ALL, _protocol(packet)):
         return False
-    if item.kind == "matchall":
+    if item.kind == "u32" and matches:
+        octets = _octets(packet)
+        return _all_of(_has_word(octets, at, word) for at, word in matches.items())
+    if item.kind in ("matchall", "basic") and not matches:
         return True
     if item.kind != "flower" or item.handle == 0 or matches.keys() - _KNOWN:
         return None
@@ -69,6 +74,34 @@ def _takes(item: Filter, packet: Packet) -> bool | None:
         return True
     bits = _number(mask) if mask else (1 << 48) - 1
     return (_number(mac) ^ _number(packet.destination_mac)) & bits == 0
+
+
+def _all_of(answers: Iterable[bool | None]) -> bool | None:
+    found = list(answers)
+    if False in found:
+        return False
+    return None if None in found else True
+
+
+def _has_word(octets: Octets, at: str, word: str) -> bool | None:
+    """Whether four octets (`at 12` of the network header) are `VALUE/MASK`, as u32 asks."""
+    start = _ETHERNET_BYTES + int(at.removeprefix("at "))
+    found = octets[start : start + 4] if start >= 0 else ()
+    value, mask = (bytes.fromhex(part) for part in word.split("/"))
+    if len(found) < len(value):
+        return None
+    pairs = [
+        (have, want, bits) for have, want, bits in zip(found, value, mask, strict=True) if bits
+    ]
+    if any(have is not None and (have ^ want) & bits for have, want, bits in pairs):
+        return False
+    return None if any(have is None for have, _, _ in pairs) else True
+
+
+def _octets(packet: Packet) -> Octets:
+    """The frame as filters see it: its tag is beside it."""
+    bare = packet.with_tag(None)
+    return tuple(it for base in (LINK, NETWORK, TRANSPORT) for it in header(bare, base) or ())
 
 
 def _act(frame: Frame, item: Filter) -> _Outcome:
