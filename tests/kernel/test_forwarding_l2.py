@@ -98,8 +98,10 @@ def agree(walk: Walk, seen: Seen) -> None:
     else:
         return
     behind = walk.steps[walk.steps.index(step) :]
-    passages = [(it.netns, it.link, it.direction.value) for it in behind if it.direction]
-    assert not [it for it in seen if it[:3] in passages], (walk.stops, seen)
+    passages = [
+        (it.netns, it.link, it.direction.value, it.packet.vlan) for it in behind if it.direction
+    ]
+    assert not [it for it in seen if it in passages], (walk.stops, seen)
 
 
 FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
@@ -171,7 +173,7 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
     "a bridge down": (Reason.BRIDGE_DOWN, ["tor1 ip link set br0 down"]),
     "a port in no bridge, in": (Reason.NOT_IN_BRIDGE, ["tor1 ip link set hv1.eno1 nomaster"]),
     "a port in no bridge, out": (Reason.NOT_IN_BRIDGE, ["hv1 ip link set eno1 nomaster"]),
-    "the spanning tree at work, a port blocking": (
+    "a disabled port": (
         Reason.PORT_DISABLED,
         ["tor1 bridge link set dev hv2.eno1 state 0"],
     ),
@@ -185,7 +187,10 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
     "one isolated port": (PASSES, ["tor1 bridge link set dev hv2.eno1 isolated on"]),
     "a locked port": (
         Reason.PORT_LOCKED,
-        ["hv1 bridge link set dev a.eth0 learning off locked on"],
+        [
+            "hv1 bridge link set dev a.eth0 learning off locked on",
+            "hv1 bridge fdb flush dev vs0",
+        ],
     ),
     "unknown unicast not flooded": (
         Reason.UNICAST_FLOOD_OFF,

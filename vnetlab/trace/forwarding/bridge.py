@@ -5,7 +5,7 @@ After net/bridge of Linux: br_input.c (`forward`), br_vlan.c (`_admit`), br_forw
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from vnetlab.state.objects import Kind, Link, LinkId
 from vnetlab.state.overlays import FdbEntry
@@ -62,7 +62,11 @@ def _forward_in(
         in_vlan = f" in VLAN {vlan}" if vlan is not None else ""
         row = f"bridge fdb show: {name_of(bridge)} has no entry for {packet.destination_mac}"
         frame = frame.decided(f"{row}{in_vlan}: flooded", at=bridge.id)
+    wanted = {target.netns for target in world.targets} if world.targets is not None else None
     for port in _candidates(world, source, bridge):
+        peer = world.index.peer(port)
+        if wanted is not None and peer is not None and _ends(world, peer.netns, wanted):
+            continue
         named = entry is not None and not local and entry.link == port.name
         if not world.soft and not (entry is None or named):
             continue
@@ -78,6 +82,11 @@ def _forward_in(
         if entry is not None and not local:
             way = way.stopped(_wrong_entry(world, entry, bridge, packet.destination_mac))
         yield from _pass_up(world, way, source, bridge, vlan)
+
+
+def _ends(world: World, netns: str, wanted: Collection[str]) -> bool:
+    """Whether what gets to a namespace goes no further, and nobody there is asked for."""
+    return netns not in wanted and netns not in world.index.bridges
 
 
 def _candidates(world: World, source: Link, bridge: Link) -> Iterator[Link]:

@@ -58,10 +58,10 @@ def cross(
         return _walk(arrival, arrived=True)
     farthest = frame
 
-    def keep(dead: Frame) -> None:
+    def keep(other: Frame) -> None:
         nonlocal farthest
-        if dead.progress > farthest.progress:
-            farthest = dead
+        if other.progress > farthest.progress:
+            farthest = other
 
     for arrival in _spread(replace(world, soft=True), frame, keep):
         return _walk(arrival, arrived=True)
@@ -84,9 +84,9 @@ def flood_domain(
 
 
 def _spread(
-    world: World, start: Frame, dead_end: Callable[[Frame], None] = lambda _: None
+    world: World, start: Frame, passed: Callable[[Frame], None] = lambda _: None
 ) -> Iterator[Frame]:
-    """The frames that come to a target's stack, the likeliest first."""
+    """The frames that come to a target's stack, the likeliest first; all are told when `passed`."""
     order = count()
     queue = [(0, 0, next(order), start)]
     visited: set[tuple[Point, LinkId, int | None]] = set()
@@ -96,21 +96,16 @@ def _spread(
         if key in visited:
             continue
         visited.add(key)
+        passed(frame)
         if frame.point is Point.STACK:
             if world.targets is None or frame.link in world.targets:
                 yield frame
-            else:
-                dead_end(frame)
             continue
-        ways = 0
         for further in go_on(world, frame):
-            ways += 1
             if further.stops and not world.soft:
                 continue
             price = cost(further.findings, world.tables)
             heappush(queue, (price, len(further.steps), next(order), further))
-        if not ways:
-            dead_end(frame)
 
 
 def _walk(frame: Frame, *, arrived: bool) -> Walk:
