@@ -149,7 +149,7 @@ def decode_data(content: bytes) -> str:
         if kind == _DATA_VALUE:
             return f"0x{value.hex()}"
         if kind == _DATA_VERDICT:
-            return _decode_verdict(value)
+            return decode_verdict(value)
     return ""
 
 
@@ -217,7 +217,8 @@ def _encode_data(value: int | str) -> bytes:
     return attribute(_DATA_VERDICT | _NESTED, content)
 
 
-def _decode_verdict(content: bytes) -> str:
+def decode_verdict(content: bytes) -> str:
+    """The words of NFTA_DATA_VERDICT: `drop`, `jump CHAIN`."""
     found = dict(attributes(content))
     (code,) = struct.unpack(">i", found[_VERDICT_CODE])
     if code in _CHAIN_VERDICTS:

@@ -36,7 +36,8 @@ from vnetlab.state.nftables import NftChain, NftHook, NftRule, NftSet, NftTable
 FAMILIES = {"inet": 1, "ip": 2, "arp": 3, "netdev": 5, "bridge": 7, "ip6": 10}
 DORMANT = 1  # NFT_TABLE_F_DORMANT
 OWNED = 2  # NFT_TABLE_F_OWNER: it goes with the socket that made it
-TRACE_TABLE = "vnetlab-trace"
+TRACE_TABLE = "vnetlab-trace-"
+"""How the names of the tables of running probes begin."""
 INTERVAL_END = 1  # NFT_SET_ELEM_INTERVAL_END
 COMMENT = 0  # NFTNL_UDATA_RULE_COMMENT
 
@@ -120,6 +121,11 @@ def make_table(table: NftTable) -> Any:
     return _making(nft_table_msg, NFT_MSG_NEWTABLE, table.family, NAME=table.name, FLAGS=flags)
 
 
+def make_owned_table(table: NftTable) -> Any:
+    """A new table that goes with the socket that this is sent by."""
+    return _making(nft_table_msg, NFT_MSG_NEWTABLE, table.family, NAME=table.name, FLAGS=OWNED)
+
+
 def remove_table(table: NftTable) -> Any:
     """A table with all in it."""
     return request(nft_table_msg, NFT_MSG_DELTABLE, table.family, NAME=table.name)
@@ -185,6 +191,11 @@ def new_set_ids() -> Iterator[int]:
     return count(1)
 
 
+def family_of(number: int) -> str:
+    """The word for the number of a family."""
+    return next((name for name, value in FAMILIES.items() if value == number), str(number))
+
+
 def point_of(family: str, number: int) -> str:
     """The word for the number of a hook."""
     if family == "netdev":
@@ -210,7 +221,11 @@ def _making(message_class: type[Any], kind: int, family: str, **attrs: Any) -> A
 def _hook(family: str, hook: NftHook) -> Any:
     points = _NETDEV_POINTS if family == "netdev" else _POINTS
     number = points[hook.point]
-    attrs = [("NFTA_HOOK_HOOKNUM", number), ("NFTA_HOOK_PRIORITY", hook.priority)]
+    attrs: list[tuple[str, int | str]] = [
+        ("NFTA_HOOK_HOOKNUM", number),
+        ("NFTA_HOOK_PRIORITY", hook.priority),
+    ]
+    attrs += [("NFTA_HOOK_DEV", device) for device in hook.devices]
     return {"attrs": attrs}
 
 

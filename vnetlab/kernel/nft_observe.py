@@ -26,10 +26,10 @@ from vnetlab.kernel.nft_expressions import Elements, attributes, decode_data, de
 from vnetlab.kernel.nft_messages import (
     COMMENT,
     DORMANT,
-    FAMILIES,
     INTERVAL_END,
     OWNED,
     TRACE_TABLE,
+    family_of,
     nft_raw_elements_msg,
     nft_raw_rule_msg,
     nft_raw_set_msg,
@@ -38,7 +38,6 @@ from vnetlab.kernel.nft_messages import (
 )
 from vnetlab.state.nftables import NftChain, NftHook, NftObject, NftRule, NftSet, NftTable
 
-_FAMILIES = {number: name for name, number in FAMILIES.items()}
 _KEY, _DATA, _FLAGS, _KEY_END = 1, 2, 3, 10  # NFTA_SET_ELEM_*
 _DESC_CONCAT = 2  # NFTA_SET_DESC_CONCAT
 _TableId = tuple[str, str]  # family and name
@@ -80,7 +79,7 @@ def read_nftables(netns: str, channel: Channel) -> Iterator[tuple[NftObject, tup
 def _is_of_trace(message: Any) -> bool:
     """Whether it is the table of a probe that is running (`nft_trace.py`): it goes by itself."""
     owned = (message.get_attr("NFTA_TABLE_FLAGS") or 0) & OWNED
-    return bool(owned) and message.get_attr("NFTA_TABLE_NAME") == TRACE_TABLE
+    return bool(owned) and message.get_attr("NFTA_TABLE_NAME").startswith(TRACE_TABLE)
 
 
 def _dump(channel: Channel, kind: type[Any], number: int, **more: Any) -> list[Any]:
@@ -94,7 +93,7 @@ def _dump(channel: Channel, kind: type[Any], number: int, **more: Any) -> list[A
 
 def _table_id(message: Any, attribute: str) -> _TableId:
     family = message["nfgen_family"]
-    return _FAMILIES.get(family, str(family)), message.get_attr(attribute)
+    return family_of(family), message.get_attr(attribute)
 
 
 def _table(netns: str, message: Any) -> NftTable:

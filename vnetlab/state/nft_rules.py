@@ -17,6 +17,7 @@ _REG_VERDICT, _REG_1, _REG_2 = 0, 1, 2
 _EQUAL, _NOT_EQUAL, _AT_MOST, _AT_LEAST = 0, 1, 3, 5  # NFT_CMP_*
 _LINK_HEADER, _NETWORK_HEADER, _TRANSPORT_HEADER = 0, 1, 2  # NFT_PAYLOAD_*
 _CT_STATE = 0
+_META_NFTRACE = 12
 _IFNAME_BYTES = 16
 _LONGEST_NAME = 120  # nft(8) takes comments of 127 bytes
 
@@ -101,6 +102,18 @@ def ct_state(*states: str) -> Expressions:
         _mask(mask.to_bytes(4, "little")),
         _compare(_NOT_EQUAL, bytes(4)),
     )
+
+
+def word_at(offset: int, value: int, mask: int) -> Expressions:
+    """Under `mask`, the 4 bytes at `offset` of the transport header are `value`."""
+    load = _expression("payload", dreg=_REG_1, base=_TRANSPORT_HEADER, offset=offset, len=4)
+    return (load, _mask(mask.to_bytes(4)), _compare(_EQUAL, value.to_bytes(4)))
+
+
+def trace() -> Expressions:
+    """Tell who listens which rules the packet matches from here on: `meta nftrace set 1`."""
+    load = _expression("immediate", dreg=_REG_1, data=_hex(b"\1"))
+    return (load, _expression("meta", key=_META_NFTRACE, sreg=_REG_1))
 
 
 def counter() -> Expressions:
