@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 from vnetlab.state.guards import with_given_rules
@@ -127,3 +128,21 @@ def tables(
         sysctls=said,
         suspects=frozenset((type(it), it.id) for it in suspects),
     )
+
+
+def switch(netns: str, *ends: str) -> list[Object]:
+    """A bridge with a port for each of `ends`, named after it."""
+    bridge = Link(
+        netns=netns,
+        name="br0",
+        kind=Kind.BRIDGE,
+        role=None,
+        label=netns,
+        mac=mac_of(netns),
+        mtu=1500,
+    )
+    found: list[Object] = [bridge]
+    for end in ends:
+        near, far = veth(f"{netns}.{end.replace('.', '-')}", end)
+        found += [replace(near, master="br0"), far]
+    return found

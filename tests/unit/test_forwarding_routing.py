@@ -10,7 +10,8 @@ import pytest
 from tests.unit.routed_tables import address, link_id, route, rule, tables, veth
 from vnetlab.state.objects import Kind, Link, Object, RouteKind
 from vnetlab.state.tables import Carrier, Tables
-from vnetlab.trace.forwarding.fib import Fate, index_fib
+from vnetlab.trace.forwarding.fib import Fate
+from vnetlab.trace.forwarding.fib_index import index_fib
 from vnetlab.trace.forwarding.routing import Decision, Flow, choose_source, lookup
 
 WIRES = [*veth("r.eth0", "a.eth0"), *veth("r.eth1", "b.eth0"), *veth("r.eth2", "c.eth0")]
@@ -186,4 +187,4 @@ def test_the_address_that_the_kernel_gives() -> None:
 def test_equal_routes_are_outside_the_model() -> None:
     """Which of two links with one prefix is taken depends on who came first."""
     of = tables(*WIRES, *NETS, address("r.eth2", "10.0.0.2/24"))
-    assert look(of, "10.0.0.7").unmodelled == ("r: 2 equal routes to 10.0.0.0/24",)
+    assert look(of, "10.0.0.7").unmodelled == ("r: which of 2 equal routes to 10.0.0.0/24",)

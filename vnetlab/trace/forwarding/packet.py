@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
-from vnetlab.trace.request import IpAddress
+from vnetlab.trace.request import IpAddress, ProbeRequest, Protocol
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -71,3 +71,29 @@ class Packet:
     def with_tag(self, vlan: int | None) -> Self:
         """The same with another tag, or without one."""
         return replace(self, vlan=vlan)
+
+
+_PROTOCOLS = {Protocol.ICMP: 1, Protocol.TCP: 6, Protocol.UDP: 17}
+_ICMPV6 = 58
+_ECHO_REQUEST, _ECHO_REQUEST_V6 = 8, 128
+EPHEMERAL_PORT = 40000
+"""Stands for the source port that a kernel chooses."""
+
+
+def first_packet(request: ProbeRequest) -> Packet:
+    """Return a probe's packet as the source's IP stack has it: without MAC addresses yet."""
+    ends = request.endpoints
+    icmp = request.protocol is Protocol.ICMP
+    version_6 = ends.version == 6
+    return Packet(
+        source_mac="",
+        destination_mac="",
+        source=ends.source_address,
+        destination=ends.destination_address,
+        protocol=_ICMPV6 if icmp and version_6 else _PROTOCOLS[request.protocol],
+        source_port=None if icmp else EPHEMERAL_PORT,
+        destination_port=None if icmp else request.port,
+        icmp_type=(_ECHO_REQUEST_V6 if version_6 else _ECHO_REQUEST) if icmp else None,
+        length=request.packet_bytes,
+        dont_fragment=True,
+    )

@@ -19,9 +19,9 @@ from vnetlab.trace.forwarding.fib import (
     Entry,
     Fate,
     Fib,
-    index_fib,
     table_name,
 )
+from vnetlab.trace.forwarding.fib_index import index_fib
 from vnetlab.trace.request import IpAddress
 
 _STOPPING = {fate.value: fate for fate in (Fate.BLACKHOLE, Fate.UNREACHABLE, Fate.PROHIBIT)}
@@ -49,12 +49,13 @@ class Decision:
     """What a lookup gave: the entry that won, and the rule that led to its table.
 
     `entry` is None where a rule itself stops the packet, or nothing matched; `rule` None for the
-    rule that comes with VRFs.
+    rule that comes with VRFs. `equal` are other entries that the kernel could have taken.
     """
 
     fate: Fate
     entry: Entry | None = None
     rule: PolicyRule | None = None
+    equal: tuple[Entry, ...] = ()
     unmodelled: tuple[str, ...] = ()
 
     @property
@@ -99,15 +100,24 @@ def lookup(fib: Fib, flow: Flow, *, without: frozenset[Object] = _NOTHING) -> De
             continue
         table = _device_table(fib, flow) if rule.action == L3MDEV else rule.table
         rows = fib.entries.get((flow.netns, table or 0, version), ())
-        matching = [it for it in rows if _fits(fib, it, flow) and it.item not in without]
-        if matching:
-            unmodelled += _several(flow.netns, matching)
-            return Decision(
-                fate=matching[0].fate,
-                entry=matching[0],
-                rule=None if rule.action == L3MDEV else rule,
-                unmodelled=tuple(unmodelled),
-            )
+        matching = [
+            it
+            for it in rows
+            if _fits(fib, it, flow) and (it.item is None or it.item not in without)
+        ]
+        if not matching or matching[0].fate is Fate.THROW:
+            continue
+        equal = _equal(matching)
+        if len(equal) > 1:
+            prefix = matching[0].destination
+            unmodelled.append(f"{flow.netns}: which of {len(equal)} equal routes to {prefix}")
+        return Decision(
+            fate=matching[0].fate,
+            entry=matching[0],
+            rule=None if rule.action == L3MDEV else rule,
+            equal=equal[1:],
+            unmodelled=tuple(unmodelled),
+        )
     return Decision(fate=Fate.NONE, unmodelled=tuple(unmodelled))
 
 
@@ -180,22 +190,24 @@ def _device_table(fib: Fib, flow: Flow) -> int | None:
 def _fits(fib: Fib, entry: Entry, flow: Flow) -> bool:
     if flow.destination not in entry.destination:
         return False
+    if entry.sources is not None and flow.source not in entry.sources:
+        return False
     if flow.oif is None or entry.fate is not Fate.UNICAST or entry.link is None:
         return True
     return flow.oif in (entry.link, fib.device(entry.link))
 
 
-def _several(netns: str, matching: list[Entry]) -> list[str]:
-    """What is said where the choice between equal routes is not known."""
+def _equal(matching: list[Entry]) -> tuple[Entry, ...]:
+    """The best entries: of those that lead on there can be several."""
     best = matching[0]
-    if best.fate is Fate.UNICAST and best.link is None:
-        return [f"{netns}: the next hops of {best.row}"]
-    equal = {
-        (it.link, it.via)
-        for it in matching
-        if (it.destination, it.metric, it.fate) == (best.destination, best.metric, Fate.UNICAST)
+    if best.fate is not Fate.UNICAST:
+        return (best,)
+    ways = {
+        (it.link, it.via): it
+        for it in reversed(matching)
+        if (it.destination, it.metric, it.fate) == (best.destination, best.metric, best.fate)
     }
-    return [f"{netns}: {len(equal)} equal routes to {best.destination}"] if len(equal) > 1 else []
+    return (best, *(it for it in ways.values() if it is not best))
 
 
 def _selects(rule: PolicyRule) -> bool:

@@ -1,0 +1,47 @@
+"""The end of a packet's way: what its destination makes of it (pure)."""
+
+from __future__ import annotations
+
+from vnetlab.state.objects import LinkId
+from vnetlab.state.tables import Listener
+from vnetlab.trace.forwarding.journey import World, finding_at, sysctl_row
+from vnetlab.trace.forwarding.packet import Packet
+from vnetlab.trace.forwarding.reasons import Reason
+from vnetlab.trace.forwarding.walk import Finding
+
+_ECHO_REQUESTS = {8: "net/ipv4/icmp_echo_ignore_all", 128: "net/ipv6/icmp/echo_ignore_all"}
+_PROTOCOLS = {6: "tcp", 17: "udp"}
+
+
+def check_delivery(world: World, netns: str, link: LinkId, packet: Packet) -> Finding | None:
+    """What keeps the destination from answering."""
+    key = _ECHO_REQUESTS.get(packet.icmp_type or 0)
+    if key is not None:
+        setting = world.sysctl(netns, key)
+        if setting.value != "0":
+            row = sysctl_row(setting)
+            return finding_at(Reason.ECHO_IGNORED, netns, link, row, setting)
+    protocol = _PROTOCOLS.get(packet.protocol)
+    if protocol is None or world.answered_by_probe or world.connection is not None:
+        return None
+    port = packet.destination_port
+    at_port = [
+        it
+        for it in world.tables.listeners
+        if (it.netns, it.protocol, it.port) == (netns, protocol, port)
+    ]
+    if any(_takes(listener, packet) for listener in at_port):
+        return None
+    bound = next((it for it in at_port if it.address is not None), None)
+    if bound is not None:
+        row = f"ss -ln: {protocol} {bound.address}:{port}, not {packet.destination}"
+        return finding_at(Reason.WRONG_BIND_ADDRESS, netns, link, row)
+    row = f"ss -ln: nothing listens on {protocol} port {port}"
+    return finding_at(Reason.NO_LISTENER, netns, link, row)
+
+
+def _takes(listener: Listener, packet: Packet) -> bool:
+    """Whether a socket gets the packet: one for any address of IPv6 takes IPv4, too."""
+    if listener.address is not None:
+        return listener.address == packet.destination
+    return listener.version in (packet.version, 6)
