@@ -50,6 +50,9 @@ from vnetlab.state.show import describe
 
 _SETTING = CONFIGURING | {Phase.BOND_SLAVES, Phase.PORT_STATES, Phase.BRIDGE_PORTS}
 
+_LOOPBACK = 1
+"""The index of the loopback link: LOOPBACK_IFINDEX."""
+
 _LAST_TAKEN = 99
 """Left free below our ifindexes: the links that the kernel puts into a new namespace by itself."""
 
@@ -77,7 +80,10 @@ _ACTIONS: dict[Phase, Callable[[LabDir, Any], None]] = {
 class _Applying:
     def __init__(self, nodes: Nodes, observed: Observed) -> None:
         self._nodes = nodes
-        self._indexes = dict(observed.indexes)
+        self._indexes = {
+            LinkId(netns=node.name, name="lo"): _LOOPBACK for node in observed.state.namespaces
+        }
+        self._indexes |= observed.indexes
         self._old_bridges = {link.id for link in observed.state.links if link.kind is Kind.BRIDGE}
         self._rule_handles = observed.rule_handles
         self._free = count(max((*self._indexes.values(), _LAST_TAKEN)) + 1)

@@ -110,7 +110,8 @@ def _candidates(
     wiring: Wiring, netns: str, destination: IpAddress, table: int
 ) -> Iterable[tuple[int, NextHop | None]]:
     for link, interface in wiring.addresses.get(netns, ()):
-        if destination in interface.network and wiring.tables.get(link, MAIN_TABLE) == table:
+        near = destination in interface.network and link in wiring.links  # not the loopback link
+        if near and wiring.tables.get(link, MAIN_TABLE) == table:
             yield interface.network.prefixlen, NextHop(link=link, address=destination)
     for route in wiring.routes.get(netns, ()):
         if route.table != table or destination not in route.destination:
