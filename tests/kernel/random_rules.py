@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -46,6 +46,28 @@ def host(value: int, size: int = 4) -> str:
     return f"0x{value.to_bytes(size, 'little').hex()}"
 
 
+def install(
+    channel: Channel, table: NftTable, chains: Sequence[NftChain], sets: Iterable[Any] = ()
+) -> None:
+    """Replace a table in the kernel; `sets` are messages that make its named sets."""
+    requests: list[Any] = [
+        messages.make_table(table),
+        messages.remove_table(table),
+        messages.make_table(table),
+        *map(messages.make_chain, chains),
+        *sets,
+    ]
+    ids = messages.new_set_ids()
+    for chain in chains:
+        for item in chain.rules:
+            requests += messages.make_rule(chain, item, ids, None)
+    channel.change_at_once(
+        messages.batch_begin(),
+        [Request(message=it, purpose=str(it)) for it in requests],
+        messages.batch_end(),
+    )
+
+
 class RandomRules:
     """A table of a family in a namespace with random rules, each named `rN` and counting."""
 
@@ -64,22 +86,7 @@ class RandomRules:
 
     def install(self, channel: Channel) -> None:
         """Replace the table in the kernel."""
-        requests: list[Any] = [
-            messages.make_table(self.table),
-            messages.remove_table(self.table),
-            messages.make_table(self.table),
-            *map(messages.make_chain, self.chains),
-            *self._sets(),
-        ]
-        ids = messages.new_set_ids()
-        for chain in self.chains:
-            for item in chain.rules:
-                requests += messages.make_rule(chain, item, ids, None)
-        channel.change_at_once(
-            messages.batch_begin(),
-            [Request(message=it, purpose=str(it)) for it in requests],
-            messages.batch_end(),
-        )
+        install(channel, self.table, self.chains, self._sets())
 
     def _chain(self, name: str, hook: NftHook | None) -> NftChain:
         rules = [self._rule(name, hook) for _ in range(self.random.randint(1, 5))]
