@@ -85,7 +85,7 @@ EDITS = {
     "vlans of a pNIC": ("eno2: {to: tor1}", "eno2: {to: tor1, vlans: [5, 10]}"),
     "cabling of a team": ("eno2: {to: tor1}", "eno2: {to: tor2}"),
     "LAG": ("members: 2", "members: 3"),
-    "STP": ("stp: false", "stp: true"),
+    "STP": ("stp: false", "stp: {forward_delay: 2s}"),
     "isolation": ("isolated: false", "isolated: true"),
     "security": ("forged_transmits: reject", "mac_changes: reject"),
     "shaping": ("average: 100mbit", "average: 200mbit"),

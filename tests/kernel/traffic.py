@@ -13,6 +13,7 @@ from vnetlab.kernel.namespaces import entered
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h: no matter what net.core.rmem_max says
 _PORT = 7000
 _QUIET_S = 1.0  # nothing for so long: nothing comes any more
+_TWICE_S = 0.2  # all are there: only what comes twice may follow
 
 
 class Traffic:
@@ -83,9 +84,12 @@ class Traffic:
 def _send(sender: socket.socket, receiver: socket.socket, count: int, size_bytes: int) -> list[int]:
     for number in range(count):
         sender.send(number.to_bytes(4, "big") + bytes(size_bytes - 4))
-    arrived = []
+    arrived: list[int] = []
     try:
         while True:
+            receiver.settimeout(_QUIET_S if len(set(arrived)) < count else _TWICE_S)
             arrived.append(int.from_bytes(receiver.recv(65536)[:4], "big"))
     except TimeoutError:
         return arrived
+    finally:
+        receiver.settimeout(_QUIET_S)

@@ -38,11 +38,12 @@ defaults:
 
 physical_switches:
 {% for spine in range(1, spines + 1) %}
-  spine{{ spine }}: {stp: {priority: {{ [spine, 7] | min * 4096 }}, forward_delay: 2s}}
+  spine{{ spine }}:
+    stp: {priority: {{ [spine, 7] | min * 4096 }}, forward_delay: 2s, max_age: 6s, hello_time: 1s}
 {% endfor %}
 {% for leaf in range(1, leaves + 1) %}
   leaf{{ leaf }}:
-    stp: true
+    stp: {forward_delay: 2s}
     links:
 {% for spine in range(1, spines + 1) %}
       - spine{{ spine }}
@@ -82,18 +83,19 @@ networks:
 
 physical_switches:
 {% for core in range(1, half * half + 1) %}
-  core{{ core }}: {stp: {priority: {{ [core, 7] | min * 4096 }}, forward_delay: 2s}}
+  core{{ core }}:
+    stp: {priority: {{ [core, 7] | min * 4096 }}, forward_delay: 2s, max_age: 6s, hello_time: 1s}
 {% endfor %}
 {% for pod in range(1, k + 1) %}
 {% for number in range(1, half + 1) %}
   agg{{ pod }}-{{ number }}:
-    stp: true
+    stp: {forward_delay: 2s}
     links:
 {% for core in range(half * (number - 1) + 1, half * number + 1) %}
       - core{{ core }}
 {% endfor %}
   edge{{ pod }}-{{ number }}:
-    stp: true
+    stp: {forward_delay: 2s}
     links:
 {% for agg in range(1, half + 1) %}
       - agg{{ pod }}-{{ agg }}
