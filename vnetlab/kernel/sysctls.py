@@ -21,8 +21,9 @@ def known(key: str) -> bool:
 
 def read(key: str) -> str | None:
     """Return the setting's value, a space between several; None where there is none."""
-    try:
-        return " ".join((PROC_SYS / key).read_text().split())
+    try:  # without pathlib and decoding layers: a lab has thousands
+        with open(f"{PROC_SYS}/{key}", "rb", buffering=0) as file:  # noqa: PTH123
+            return " ".join(file.read().decode().split())
     except OSError:
         return None
 
