@@ -8,7 +8,8 @@ labs (`vnetlab.realm.rundir`). Heavy libraries are imported by the verbs that us
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,13 +20,15 @@ from vnetlab.kernel.apply import apply
 from vnetlab.kernel.features import missing_features
 from vnetlab.kernel.labdir import LabDir, list_labs
 from vnetlab.kernel.nodes import Nodes
-from vnetlab.kernel.observe import Observed, observe
+from vnetlab.kernel.observe import Observed, observe, observe_host
+from vnetlab.kernel.outside import survey
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import Change, diff_states, remove_namespace
 from vnetlab.state.features import Feature, required_features
 from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.links import find_link, lost_when_down, named_links
 from vnetlab.state.objects import Link, Object, State
+from vnetlab.state.outside import HOST, NOWHERE, Outside, restored_settings
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.refusals import untaken
 from vnetlab.state.running import Service
@@ -79,8 +82,8 @@ def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: 
             lab.create()
             _write_atomically(lab.topology, dump(topology))
             _write_in_place(lab.hosts, hosts_text(topology))
-            with Nodes(lab) as nodes:
-                return _converge(desired, nodes)
+            with Nodes(lab) as nodes, _host_of(topology, nodes) as outside:
+                return _converge(_desired(topology, outside) if outside else desired, nodes)
         except BaseException:
             if not was_there:
                 _remove(lab)
@@ -90,12 +93,14 @@ def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: 
 def plan(topology: Topology, root: Path) -> Plan:
     """Return what `up` would do, and do nothing."""
     lab = LabDir(root, topology.name)
-    desired = _desired(topology)
-    if not lab.exists:
-        return order_changes(diff_states(desired=desired, observed=State()))
-    with lab.locked(shared=True), Nodes(lab) as nodes:
-        _refuse_another_file(lab, topology)
-        return _plan(desired, _observe(nodes, desired))
+    with Nodes(lab) as nodes:
+        if not lab.exists:
+            desired = _desired(topology, _seen_of_host(topology, nodes))
+            return _plan(desired, _observe(nodes, desired))
+        with lab.locked(shared=True):
+            _refuse_another_file(lab, topology)
+            desired = _desired(topology, _seen_of_host(topology, nodes))
+            return _plan(desired, _observe(nodes, desired))
 
 
 def down(name: str, root: Path, *, waiting: Callable[[], None] = lambda: None) -> None:
@@ -127,7 +132,7 @@ def status(name: str, root: Path) -> Status:
     lab = _existing(name, root)
     with lab.locked(shared=True), Nodes(lab) as present:
         topology = _cached(lab)
-        desired = _desired(topology)
+        desired = _desired(topology, _seen_of_host(topology, present))
         observed = _observe(present, desired)
         return Status(
             name=name,
@@ -146,8 +151,12 @@ def restart(
     KernelRefusedError with what the kernel would not do.
     """
     lab = _existing(name, root)
-    with lab.locked(waiting=waiting), Nodes(lab) as present:
-        desired = _desired(_cached(lab))
+    with (
+        lab.locked(waiting=waiting),
+        Nodes(lab) as present,
+        _host_of(topology := _cached(lab), present) as outside,
+    ):
+        desired = _desired(topology, outside)
         if node not in lab.nodes():  # it may have been deleted by hand
             _check_node(lab, node, sorted(item.name for item in desired.namespaces))
         else:
@@ -175,7 +184,8 @@ def set_link(
     """
     lab = _existing(name, root)
     with lab.locked(waiting=waiting), Nodes(lab) as present:
-        desired = _desired(_cached(lab))
+        topology = _cached(lab)
+        desired = _desired(topology, _seen_of_host(topology, present))
         observed = observe(present)
         found = find_link(observed.state, link)
         if found.up == up:
@@ -274,10 +284,10 @@ def _check_node(lab: LabDir, node: str, present: Collection[str]) -> None:
         raise UsageError(f"lab '{lab.name}' has no node '{node}'", fix=did_you_mean(node, present))
 
 
-def _desired(topology: Topology) -> State:
+def _desired(topology: Topology, outside: Outside | None = None) -> State:
     """What the kernel should have, as far as it knows the settings: some depend on modules."""
     given = sysctls.read_in_new_namespace(KEYS_OF_NEW_NAMESPACE)
-    state = guard(compile_topology(topology), given)
+    state = guard(compile_topology(topology, outside or NOWHERE), given)
     return replace(
         state,
         sysctls=frozenset(item for item in state.sysctls if item.given or sysctls.known(item.key)),
@@ -285,7 +295,47 @@ def _desired(topology: Topology) -> State:
 
 
 def _observe(nodes: Nodes, desired: State) -> Observed:
-    return observe(nodes, sysctl_keys=(item.id for item in desired.sysctls))
+    on_host = any(table.netns == HOST for table in desired.nft_tables)
+    return observe(
+        nodes,
+        sysctl_keys=(item.id for item in desired.sysctls),
+        outside=on_host or nodes.lab.knows_host,
+    )
+
+
+def _seen_of_host(topology: Topology, nodes: Nodes) -> Outside | None:
+    """What the lab has to know of its host; None where it is not connected to it."""
+    return survey(nodes) if nodes.lab.knows_host or _reaches_out(topology) else None
+
+
+def _reaches_out(topology: Topology) -> bool:
+    return any(router.external for router in topology.routers)
+
+
+@contextmanager
+def _host_of(topology: Topology, nodes: Nodes) -> Iterator[Outside | None]:
+    """The same, for a change of the lab: meanwhile no other lab changes anything on the host."""
+    lab = nodes.lab
+    if _reaches_out(topology):
+        lab.keep_host()
+    if not lab.knows_host:
+        yield None
+        return
+    with lab.host_locked():
+        yield survey(nodes)
+    if not _reaches_out(topology):
+        lab.forget_host()
+
+
+def _leave_host(lab: LabDir) -> None:
+    """Take away what the lab has on its host, and restore what it changed there."""
+    if lab.knows_host:
+        with lab.host_locked(), Nodes(lab) as nodes:
+            settings = frozenset(restored_settings(survey(nodes), ()))
+            keys = [item.id for item in settings]
+            observed = observe_host(nodes, sysctl_keys=keys)
+            todo = diff_states(desired=State(sysctls=settings), observed=observed.state)
+            apply(order_changes(todo), nodes, observed)
 
 
 def _plan(desired: State, observed: Observed) -> Plan:
@@ -396,4 +446,5 @@ def _write_in_place(path: Path, text: str) -> None:
 def _remove(lab: LabDir) -> None:
     processes.end(lab, lab.nodes())
     limits.release_all(lab)
+    _leave_host(lab)
     lab.remove()

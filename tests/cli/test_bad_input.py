@@ -145,6 +145,15 @@ def test_a_name_of_sixty_characters_simply_works(vnetlab: CommandLine) -> None:
     assert vnetlab("probe", name, "b").returncode == 0
 
 
+@pytest.mark.parametrize("realm", ["uml", "rootless"])
+def test_a_realm_without_a_way_to_the_host_is_refused(vnetlab: CommandLine, realm: str) -> None:
+    """`external` is for realm host: another one is told of by name, before it is started."""
+    vnetlab.write("lab.yaml", "vms: {a: }\nrouters: {gw: {external: true}}\n")
+    said = f"realm {realm} (as asked for) has no way to the host's network"
+    done = vnetlab("up", "lab.yaml", "--realm", realm)
+    check(done, 5, said, "routers.gw.external", command=vnetlab)
+
+
 @root_only
 def test_a_realm_that_cannot_hold_the_lab_is_refused_by_feature(vnetlab: CommandLine) -> None:
     """`--realm host` names each feature that this kernel has not, and changes nothing."""

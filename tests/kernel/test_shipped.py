@@ -44,14 +44,16 @@ InNode = Callable[..., str]
 
 
 @pytest.fixture(params=SHIPPED, ids=lambda path: path.stem)
-def shipped(request: pytest.FixtureRequest, bench: Bench) -> Topology:
-    """A shipped topology that this kernel can hold, up."""
+def shipped(request: pytest.FixtureRequest, bench: Bench) -> Iterator[Topology]:
+    """A shipped topology that this kernel can hold, up, in a namespace that plays its host."""
     topology = load(request.param)
     lacking = missing_features(required_features(compile_topology(topology)))
     if lacking:
         pytest.skip(f"this kernel has no {', '.join(feature.label for feature in lacking)}")
-    verbs.up(topology, bench.root)
-    return topology
+    with namespaces.away():
+        namespaces.leave()
+        verbs.up(topology, bench.root)
+        yield topology
 
 
 def test_a_shipped_lab_is_what_its_file_says(shipped: Topology, bench: Bench) -> None:

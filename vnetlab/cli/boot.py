@@ -49,6 +49,7 @@ def go_to_realm(topology: Topology, wanted: Realm) -> str:
     why = "as asked for" if wanted is realm else "where it is already"
     if realm is Realm.AUTO:
         realm, why = _choose(topology)
+    refuse_external(topology, realm, why)
     if realm is Realm.UML:
         name = start_lab_kernel(why)
         typer.echo(f"realm uml, lab kernel {name}: {why}", err=True)
@@ -56,6 +57,21 @@ def go_to_realm(topology: Topology, wanted: Realm) -> str:
     if realm is Realm.ROOTLESS:
         _enter_rootless()
     return f"realm {realm.value}: {why}"
+
+
+def refuse_external(topology: Topology, realm: Realm, why: str) -> None:
+    """Raise MissingFeatureError if a router wants the host's network and `realm` is not the host.
+
+    `why` says why it is that realm.
+    """
+    router = next((router.name for router in topology.routers if router.external), None)
+    if router is not None and realm is not Realm.HOST:
+        raise MissingFeatureError(
+            f"realm {realm.value} ({why}) has no way to the host's network, "
+            f"which routers.{router}.external asks for",
+            fix="use --realm host, as root and with a kernel that has all it needs "
+            "('vnetlab doctor' tells), or leave 'external' out",
+        )
 
 
 def _choose(topology: Topology) -> tuple[Realm, str]:

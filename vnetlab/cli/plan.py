@@ -24,11 +24,14 @@ def plan(
     \b
     vnetlab plan lab.yaml
     """
+    from vnetlab.cli.boot import refuse_external
     from vnetlab.cli.topology_file import load_topology, tell
-    from vnetlab.cli.whereabouts import all_labs, enter, labs_root
+    from vnetlab.cli.whereabouts import all_labs, enter, here, labs_root
 
     topology, warnings = load_topology(file, set_, vars_)
     if present := all_labs().get(topology.name):
+        if present.realm is not here():
+            refuse_external(topology, present.realm, "where the lab is already")
         enter(present.realm)
     tell(warnings)
 

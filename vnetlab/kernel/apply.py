@@ -43,6 +43,7 @@ from vnetlab.state.objects import (
     Route,
     Sysctl,
 )
+from vnetlab.state.outside import HOST, host_index
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Phase, Plan, port_before
 from vnetlab.state.routing import Neighbour, PolicyRule
@@ -86,7 +87,8 @@ class _Applying:
         self._indexes |= observed.indexes
         self._old_bridges = {link.id for link in observed.state.links if link.kind is Kind.BRIDGE}
         self._rule_handles = observed.rule_handles
-        self._free = count(max((*self._indexes.values(), _LAST_TAKEN)) + 1)
+        taken = (index for link, index in self._indexes.items() if link.netns != HOST)
+        self._free = count(max((*taken, _LAST_TAKEN)) + 1)
 
     def carry_out(self, phase: Phase, changes: tuple[Change, ...]) -> None:
         subjects = [change.subject for change in changes]
@@ -97,7 +99,7 @@ class _Applying:
         elif phase is Phase.NAMESPACES:
             for change in changes:
                 self._namespace(change)
-        elif phase in (Phase.SYSCTLS, Phase.LINK_SYSCTLS):
+        elif phase in (Phase.RESTORE_SETTINGS, Phase.SYSCTLS, Phase.LINK_SYSCTLS):
             self._write_sysctls(subjects)
         elif phase in _ACTIONS:
             for item in subjects:
@@ -232,7 +234,7 @@ class _Applying:
         return overlay_messages.fdb_entry(item, self._indexes, is_port=is_port, remove=remove)
 
     def _new_index(self, link: Link) -> int:
-        self._indexes[link.id] = next(self._free)
+        self._indexes[link.id] = host_index(link.label) if link.netns == HOST else next(self._free)
         return self._indexes[link.id]
 
 

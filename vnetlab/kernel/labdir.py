@@ -8,6 +8,7 @@ How it works::
     ROOT/NAME/live/hosts           the names of its nodes: /etc/hosts of what runs on them
     ROOT/NAME/live/run/NODE/       its services: logs and exit codes
     ROOT/NAME/live/ns/NODE         a bind mount that keeps the node's namespace alive
+    ROOT/NAME/live/host            another, of the host's, where a router is connected to it
     /run/netns/NAME.NODE           a symbolic link, for `ip netns exec`
 
 All that a lab has in the kernel hangs on this one mount: unmounting it ends every namespace at
@@ -27,6 +28,7 @@ from pathlib import Path
 from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError, MissingFeatureError, UsageError
 from vnetlab.kernel import namespaces
+from vnetlab.state.outside import HOST
 
 NETNS_LINKS = Path("/run/netns")
 """Where ip-netns(8) looks for named namespaces."""
@@ -43,6 +45,7 @@ class LabDir:
         self.hosts = self.live / "hosts"
         self.services = self.live / "run"
         self._namespaces = self.live / "ns"
+        self._host = self.live / "host"
 
     @property
     def exists(self) -> bool:
@@ -62,8 +65,41 @@ class LabDir:
             return ()
 
     def namespace(self, node: str) -> Path:
-        """The path at which the namespace of `node` is mounted."""
+        """The path at which the namespace of `node` is mounted.
+
+        HOST is that of the host: the one that `keep_host` was called in, else the present one.
+        """
+        if node == HOST:
+            return self._host if self.knows_host else namespaces.OWN
         return self._namespaces / node
+
+    @property
+    def knows_host(self) -> bool:
+        """Whether something of the lab may be in its host's namespace."""
+        try:
+            return self._host.stat().st_dev != self.live.stat().st_dev
+        except FileNotFoundError:
+            return False
+
+    def keep_host(self) -> None:
+        """Keep the present namespace as the host's, before anything comes into it."""
+        if not self.knows_host:
+            namespaces.keep(self._host)
+
+    def forget_host(self) -> None:
+        """Undo `keep_host`, when nothing of the lab is there any more."""
+        if self._host.exists():
+            namespaces.remove(self._host)
+
+    @contextmanager
+    def host_locked(self) -> Iterator[None]:
+        """Be the only lab that changes the host: a lock on its namespace, freed at death."""
+        fd = os.open(self.namespace(HOST), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def create(self) -> None:
         """Mount the lab's tmpfs, if it is not mounted; call with the lock held."""

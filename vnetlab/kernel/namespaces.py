@@ -71,8 +71,14 @@ def create(path: Path) -> None:
         syscalls.mount(str(OWN), path, None, syscalls.MS_BIND)
 
 
+def keep(path: Path) -> None:
+    """Keep the present namespace alive by a bind mount at `path`."""
+    path.touch()
+    syscalls.mount(str(OWN), path, None, syscalls.MS_BIND)
+
+
 def remove(path: Path) -> None:
-    """Undo `create`; half of it too."""
+    """Undo `create` or `keep`; half of it too."""
     try:
         syscalls.umount(path, syscalls.MNT_DETACH)
     except OSError:

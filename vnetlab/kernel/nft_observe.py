@@ -6,7 +6,7 @@ Nothing is asked of a namespace without tables but whether it has any.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -44,14 +44,27 @@ _TableId = tuple[str, str]  # family and name
 _Rules = dict[tuple[_TableId, str], list[tuple[int, NftRule]]]
 
 
-def read_nftables(netns: str, channel: Channel) -> Iterator[tuple[NftObject, tuple[int, ...]]]:
-    """Everything in the namespace, each chain with the handles of its rules."""
+Wanted = Callable[[str, str], bool]
+"""Whether a table, by its family and name, is to be read."""
+
+
+def every_table(_family: str, _name: str) -> bool:
+    """Want them all."""
+    return True
+
+
+def read_nftables(
+    netns: str, channel: Channel, wanted: Wanted = every_table
+) -> Iterator[tuple[NftObject, tuple[int, ...]]]:
+    """Every `wanted` table in the namespace with all in it, each chain with its rules' handles."""
     try:
         tables = _dump(channel, nft_table_msg, NFT_MSG_GETTABLE)
     except KernelRefusedError:  # netfilter without nftables, so there are none
         return
     found = {_table_id(message, "NFTA_TABLE_NAME"): message for message in tables}
-    found = {id_: message for id_, message in found.items() if not _is_of_trace(message)}
+    found = {
+        id_: message for id_, message in found.items() if wanted(*id_) and not _is_of_trace(message)
+    }
     for message in found.values():
         yield _table(netns, message), ()
     if not found:
@@ -70,7 +83,7 @@ def read_nftables(netns: str, channel: Channel) -> Iterator[tuple[NftObject, tup
                 NftSet(netns=netns, family=family, table=table_name, name=name, elements=elements),
                 (),
             )
-    rules = _read_rules(channel, anonymous)
+    rules = _read_rules(channel, anonymous, found)
     for message in _dump(channel, nft_chain_msg, NFT_MSG_GETCHAIN):
         if _table_id(message, "NFTA_CHAIN_TABLE") in found:
             yield _chain(netns, message, rules)
@@ -133,11 +146,17 @@ def _hook(family: str, message: Any) -> NftHook | None:
     )
 
 
-def _read_rules(channel: Channel, anonymous: dict[_TableId, dict[str, tuple[str, ...]]]) -> _Rules:
+def _read_rules(
+    channel: Channel,
+    anonymous: dict[_TableId, dict[str, tuple[str, ...]]],
+    found: Collection[_TableId],
+) -> _Rules:
     rules: _Rules = defaultdict(list)
     nothing: Elements = {}
     for message in _dump(channel, nft_raw_rule_msg, NFT_MSG_GETRULE):
         table = _table_id(message, "NFTA_RULE_TABLE")
+        if table not in found:
+            continue
         content = message.get_attr("NFTA_RULE_EXPRESSIONS") or b""
         rule = NftRule(
             name=_comment(message.get_attr("NFTA_RULE_USERDATA") or b""),

@@ -6,11 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from socket import AF_BRIDGE, AF_UNSPEC
+from socket import AF_BRIDGE
 from typing import Any
 
-from pyroute2.netlink.rtnl import RTM_GETLINK, RTM_GETQDISC
-from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl import RTM_GETQDISC
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel import sysctls
@@ -22,13 +21,15 @@ from vnetlab.kernel.messages import (
     IFF_UP,
     IN6_ADDR_GEN_MODE_NONE,
     Indexes,
+    get_links,
     parse_alias,
 )
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nft_apply import ChainId, RuleHandles
-from vnetlab.kernel.nft_observe import read_nftables
+from vnetlab.kernel.nft_observe import Wanted, every_table, read_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
+from vnetlab.kernel.outside import host_ends
 from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.kernel.services import observe_services
@@ -37,6 +38,7 @@ from vnetlab.kernel.switching_observe import add_slave_settings, bond_activity
 from vnetlab.state.filters import HOOKS, Filter
 from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import (
+    Address,
     BridgeVlan,
     Kind,
     Link,
@@ -48,6 +50,7 @@ from vnetlab.state.objects import (
     Sysctl,
     collect,
 )
+from vnetlab.state.outside import HOST, HOST_FAMILY, table_of
 from vnetlab.state.switching import BridgeSettings
 
 _RTEXT_FILTER_BRVLAN = 2
@@ -69,8 +72,10 @@ class Observed:
     rule_handles: RuleHandles
 
 
-def observe(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = ()) -> Observed:
-    """Read everything that the lab's namespaces hold.
+def observe(
+    nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = (), outside: bool = False
+) -> Observed:
+    """Read everything that the lab's namespaces hold, and `outside` of them what is the lab's.
 
     `sysctl_keys` are the settings to read, as (namespace, key): there are too many to read all.
     """
@@ -79,11 +84,21 @@ def observe(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = ()) -> Obs
     for name in names:
         reading.read(name, nodes.channel(name))
         reading.read_nftables(name, nodes.netfilter(name))
-    objects = [*reading.objects, *reading.links(), *_sysctls(nodes, sysctl_keys, names)]
-    objects += [*observe_services(nodes.lab, names), *observe_limits(nodes.lab, names)]
-    return Observed(
-        state=collect(objects), indexes=reading.indexes, rule_handles=reading.rule_handles
+    if outside:
+        reading.read_outside(nodes)
+    present = (*names, HOST) if outside else names
+    return reading.result(
+        _sysctls(nodes, sysctl_keys, present),
+        observe_services(nodes.lab, names),
+        observe_limits(nodes.lab, names),
     )
+
+
+def observe_host(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]]) -> Observed:
+    """Read what the lab has outside of its namespaces, and nothing else."""
+    reading = _Reading()
+    reading.read_outside(nodes)
+    return reading.result(_sysctls(nodes, sysctl_keys, (HOST,)))
 
 
 class _Reading:
@@ -97,7 +112,7 @@ class _Reading:
         self._lower: dict[LinkId, int] = {}  # IFLA_LINK: a veth's peer, a sub-interface's parent
 
     def read(self, netns: str, channel: Channel) -> None:
-        replies = channel.dump_both(_get_links())
+        replies = channel.dump_both(get_links())
         messages = [message for message, _ in replies]
         names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
         slaves: list[tuple[Link, Any, bytes]] = []
@@ -130,13 +145,42 @@ class _Reading:
         for hooked in (qdisc.link for qdisc in qdiscs if qdisc.kind == "clsact"):
             self.objects += _filters(LinkId(netns=netns, name=hooked), channel, names, self.indexes)
 
-    def read_nftables(self, netns: str, channel: Channel | None) -> None:
-        for item, handles in read_nftables(netns, channel) if channel else ():
+    def read_nftables(
+        self, netns: str, channel: Channel | None, wanted: Wanted = every_table
+    ) -> None:
+        for item, handles in read_nftables(netns, channel, wanted) if channel else ():
             self.objects.append(item)
             if isinstance(item, NftChain):
                 self.rule_handles[item.id] = handles
 
-    def links(self) -> Iterator[Link]:
+    def read_outside(self, nodes: Nodes) -> None:
+        """Of the host the ends of the lab's links, their addresses, and the lab's table."""
+        channel = nodes.channel(HOST)
+        messages = channel.dump(get_links())
+        names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
+        own = host_ends(nodes.lab, messages)
+        for message in messages:
+            if message["index"] in own:
+                link = _link(HOST, message, names)
+                self._links.append(link)
+                self.indexes[link.id] = message["index"]
+                self._lower[link.id] = message.get_attr("IFLA_LINK") or 0
+        up = frozenset(names[m["index"]] for m in messages if m["flags"] & IFF_UP)
+        ends = {names[index] for index in own}
+        for item in read_routing(HOST, channel, NamedLinks(names=names, up=up)):
+            if isinstance(item, Address) and item.link in ends:
+                self.objects.append(item)
+        table = (HOST_FAMILY, table_of(nodes.lab.name))
+        self.read_nftables(HOST, nodes.netfilter(HOST), lambda *found: found == table)
+
+    def result(self, *more: Iterable[Object]) -> Observed:
+        """All that was read, and what was read otherwise."""
+        objects = [*self.objects, *self._with_peers(), *(it for some in more for it in some)]
+        return Observed(
+            state=collect(objects), indexes=self.indexes, rule_handles=self.rule_handles
+        )
+
+    def _with_peers(self) -> Iterator[Link]:
         """The links, each veth with its peer: the end that has it as its peer in turn."""
         ends = {
             (self.indexes[link.id], self._lower[link.id]): link.id
@@ -149,14 +193,6 @@ class _Reading:
                 yield replace(link, peer=ends.get(facing))
             else:
                 yield link
-
-
-def _get_links(*, family: int = AF_UNSPEC, filters: int = 0) -> Any:
-    message = ifinfmsg()
-    message["header"]["type"] = RTM_GETLINK
-    message["family"] = family
-    message["attrs"] = [("IFLA_EXT_MASK", filters)] if filters else []
-    return message
 
 
 def _namespace(netns: str, loopback: Any) -> Namespace:
@@ -196,7 +232,7 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
 
 def _bridge_vlans(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[BridgeVlan]:
     """Those of ports. A bridge's own say what its namespace may receive, which uses no bridge."""
-    for message in channel.dump(_get_links(family=AF_BRIDGE, filters=_RTEXT_FILTER_BRVLAN)):
+    for message in channel.dump(get_links(family=AF_BRIDGE, filters=_RTEXT_FILTER_BRVLAN)):
         if message["index"] == message.get_attr("IFLA_MASTER"):
             continue
         spec = message.get_attr("IFLA_AF_SPEC")

@@ -57,6 +57,8 @@ class Role(Enum):
     VTEP = "vtep"
     TEAM = "team"
     LAG = "lag"
+    EXTERNAL_PORT = "external-port"
+    EXTERNAL_PEER = "vnetlab-external"
 
 
 class Kind(Enum):
@@ -245,13 +247,14 @@ class Sysctl:
     """A kernel setting of a namespace; `key` as a path below /proc/sys (`net/ipv4/ip_forward`).
 
     `given` says that a new namespace, or a new link if it is one of a link, has this value by
-    itself.
+    itself. `restored`: it is the one from before the lab, which the lab changed.
     """
 
     netns: str
     key: str
     value: str
     given: bool = field(default=False, compare=False)
+    restored: bool = field(default=False, compare=False)
 
     @property
     def link(self) -> str | None:

@@ -38,6 +38,7 @@ from vnetlab.state.switching import BridgePort
 class Phase(IntEnum):
     """The phases of a plan, in their order."""
 
+    RESTORE_SETTINGS = auto()
     REMOVE_SERVICES = auto()
     REMOVE_LIMITS = auto()
     REMOVE_NEIGHBOURS = auto()
@@ -154,6 +155,8 @@ def _phases(change: Change) -> tuple[Phase, ...]:
         return (_REMOVAL[type(subject)],)
     if isinstance(subject, Link):
         return tuple(_phases_of_link(change.old, subject))
+    if isinstance(subject, Sysctl) and subject.restored:
+        return (Phase.RESTORE_SETTINGS,)  # while the table that remembers the value is there
     if isinstance(subject, Sysctl) and subject.link is not None:
         return (Phase.LINK_SYSCTLS,)
     return (_MAKING[type(subject)],)

@@ -47,6 +47,8 @@ ROLE_WORDS: dict[Role, str] = {
     Role.VTEP: "VTEP",
     Role.TEAM: "team",
     Role.LAG: "LAG",
+    Role.EXTERNAL_PORT: "external port",
+    Role.EXTERNAL_PEER: "link",
 }
 _SAID_ALREADY = (
     "label",

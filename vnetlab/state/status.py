@@ -16,6 +16,7 @@ _ENDS = (
     Role.HYPERVISOR_NIC,
     Role.ROUTER_PORT,
     Role.ROUTER_INTERFACE,
+    Role.EXTERNAL_PORT,
 )
 
 _PORTS = (Role.VSWITCH_PORT, Role.PHYSICAL_PORT, Role.LAG, Role.TEAM, Role.VTEP)

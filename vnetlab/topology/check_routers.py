@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vnetlab.topology.addressing import prefixes_of
+from vnetlab.topology.external import EXTERNAL_LINK, POOL
 from vnetlab.topology.wording import did_you_mean, show
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def check_routers(file: File, findings: Findings) -> None:
         path: Path = ("routers", name)
         _check_place(path, router, findings)
         _check_vrfs(path, router, findings)
+        if router.external:
+            _check_external(path, router, file, findings)
         for index, attached in enumerate(router.networks or ()):
             at: Path = (*path, "networks", index)
             if router.on is None:
@@ -67,6 +70,26 @@ def _check_vrfs(path: Path, router: Router, findings: Findings) -> None:
             if holder != name:
                 text = f"table {vrf.table} is that of VRF '{holder}' already"
                 findings.add((*at, "table"), text, fix="give each its own, or none")
+
+
+def _check_external(path: Path, router: Router, file: File, findings: Findings) -> None:
+    """Some network can use the link to the host, and there are addresses for it."""
+    if EXTERNAL_LINK in router.vrfs:
+        text = f"the name '{EXTERNAL_LINK}' is that of the router's link to the host"
+        findings.add_to_key((*path, "vrfs", EXTERNAL_LINK), text, fix="take another")
+    attached = [it for it in router.networks or () if it.network in file.networks]
+    plain = [file.networks[str(it.network)] for it in attached if it.vrf is None]
+    at = (*path, "external")
+    if attached and not plain:
+        text = "every network of the router is in a VRF, which the host's network is not in"
+        findings.add(at, text, fix="take one out of its VRF, or leave 'external' out")
+    elif plain and all(network.ipv4 is None for network in plain):
+        text = "no network of the router has IPv4, and the host is reached by no other"
+        findings.add(at, text, fix="give one an 'ipv4' prefix, or leave 'external' out")
+    for name, network in file.networks.items():
+        if network.ipv4 is not None and POOL.subnet_of(network.ipv4):
+            text = f"network '{name}' has all of {POOL}, where the addresses for it are from"
+            findings.add(at, text, fix=f"give '{name}' another prefix")
 
 
 def _check_vrf(path: Path, name: str | None, router: Router, findings: Findings) -> bool:

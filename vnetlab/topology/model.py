@@ -12,6 +12,7 @@ from vnetlab.topology.forms import (
     Address4,
     Address6,
     Count,
+    Flag,
     Gateways,
     Groups,
     Mac,
@@ -267,6 +268,11 @@ class Router(Cable, Machine):
         default="allow", description="What happens to what no rule decides. Default: allow."
     )
     nat: Nat | None = Field(default=None, description="Translation of addresses. Default: none.")
+    external: Flag = Field(
+        default=False,
+        description="Whether its networks outside of VRFs reach the host's IPv4 network through "
+        "it, by NAT; realm host only. Default: false.",
+    )
 
 
 class File(Part):

@@ -94,6 +94,7 @@ def resolve_router(name: str, router: model.Router, addresses: Addresses) -> Rou
         cable=resolve_cable(router),
         routes=resolve_routes(router),
         sysctls=tuple(sorted(router.sysctls.items())),
+        external=router.external,
     )
 
 

@@ -175,7 +175,7 @@ class Router:
 
     The port is one of a physical switch, or of a vSwitch of a hypervisor: `switch`, or else
     `hypervisor` and `vswitch`, are not None. `mac` is that of its trunk port, which its
-    sub-interfaces share.
+    sub-interfaces share. `external`: it has a link to the host's network as well.
     """
 
     name: str
@@ -188,6 +188,7 @@ class Router:
     cable: Cable
     routes: tuple[StaticRoute, ...]
     sysctls: tuple[tuple[str, str], ...]
+    external: bool = False
     policy: RouterPolicy = field(default_factory=RouterPolicy)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vnetlab.state.compile.external import compile_external
 from vnetlab.state.compile.hosts import compile_host
 from vnetlab.state.compile.hypervisors import compile_hypervisor
 from vnetlab.state.compile.parts import Context
@@ -22,13 +23,17 @@ from vnetlab.state.compile.switches import compile_physical_switch
 from vnetlab.state.compile.vms import compile_vm
 from vnetlab.state.mirrors import mirrors
 from vnetlab.state.objects import Object, State, collect
+from vnetlab.state.outside import NOWHERE, Outside
 from vnetlab.topology.topology import Topology
 
 
-def compile_topology(topology: Topology) -> State:
-    """Return the state that the kernel should have for `topology`."""
+def compile_topology(topology: Topology, outside: Outside = NOWHERE) -> State:
+    """Return the state that the kernel should have for `topology` on the host with `outside`.
+
+    Raises UsageError if the host has no address left for a router with `external`.
+    """
     context = Context(topology)
-    objects = tuple(_objects(context))
+    objects = (*_objects(context), *compile_external(context, outside))
     return collect((*objects, *mirrors(objects, promiscuous_ports(topology))))
 
 

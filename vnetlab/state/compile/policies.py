@@ -27,6 +27,7 @@ from vnetlab.state.nft_rules import (
 )
 from vnetlab.state.nftables import NftChain, NftHook, NftRule, NftTable
 from vnetlab.state.objects import Object
+from vnetlab.topology.external import EXTERNAL_LINK
 from vnetlab.topology.policies import ANYWHERE, Firewall, PolicyRule, RouterPolicy
 from vnetlab.topology.topology import Interface
 
@@ -63,11 +64,17 @@ def compile_firewall(netns: str, firewall: Firewall) -> Iterator[Object]:
 
 
 def compile_router_policy(
-    netns: str, policy: RouterPolicy, links: dict[str, str], held: dict[str, tuple[Interface, ...]]
+    netns: str,
+    policy: RouterPolicy,
+    links: dict[str, str],
+    held: dict[str, tuple[Interface, ...]],
+    *,
+    external: bool,
 ) -> Iterator[Object]:
     """What a router forwards, and the addresses that it translates.
 
-    `links` are the names of its interfaces by segment, `held` their addresses.
+    `links` are the names of its interfaces by segment, `held` their addresses; `external`: it has
+    a link to the host as well.
     """
     chains = []
     if policy.acl or policy.default != "allow":
@@ -77,15 +84,12 @@ def compile_router_policy(
         rules = [it for forward in _forwards(policy, links, held) for it in forward]
         name = "prerouting"
         chains.append(_base(netns, name, "nat", name, _DESTINATION_NAT, rules))
-    if policy.masquerade:
+    hidden = {f"masquerade to {segment}": links[segment] for segment in policy.masquerade}
+    hidden |= {"masquerade to the host": EXTERNAL_LINK} if external else {}
+    if hidden:
         rules = [
-            rule(
-                f"masquerade to {segment}",
-                link_name("oifname", links[segment]),
-                counter(),
-                masquerade(),
-            )
-            for segment in policy.masquerade
+            rule(text, link_name("oifname", link), counter(), masquerade())
+            for text, link in hidden.items()
         ]
         name = "postrouting"
         chains.append(_base(netns, name, "nat", name, _SOURCE_NAT, rules))

@@ -72,6 +72,7 @@ def compile_router(context: Context, router: Router) -> Iterator[Object]:
         router.policy,
         {it.segment: _link_of(context, it) for it in router.interfaces},
         {it.segment: it.addresses for it in router.interfaces},
+        external=router.external,
     )
     for vrf in router.vrfs:
         yield from compile_vrf(context, router.name, vrf)
