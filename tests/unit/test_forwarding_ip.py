@@ -409,19 +409,26 @@ def mtu(of: Tables, name: str, size: int) -> Tables:
 
 
 @pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("name", ["a.eth0", "r.eth1"])
-def test_a_packet_that_is_too_big(name: str, version: int) -> None:
-    """For the link that it leaves by; one byte less, or in pieces, it fits."""
-    of = mtu(lab(), name, 1300)
+def test_a_packet_that_is_too_big(version: int) -> None:
+    """For the link that a router sends it by; one byte less, or in pieces, it fits."""
+    of = mtu(lab(), "r.eth1", 1300)
     found = forward(of, "a", "b", version, length=1301).stops[0]
-    assert (found.reason, str(link_id(f"{found.netns}.{found.link}"))) == (
-        Reason.PACKET_TOO_BIG,
-        name,
-    )
+    assert (found.reason, found.netns, found.link) == (Reason.PACKET_TOO_BIG, "r", "eth1")
     assert isinstance(found.item, Link)
     assert forward(of, "a", "b", version, length=1300).passes
-    if version == 4:
-        assert forward(of, "a", "b", length=1301, dont_fragment=False).passes
+    cut = forward(of, "a", "b", version, length=1301, dont_fragment=False)
+    assert cut.passes == (version == 4)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_packet_that_its_sender_cuts(version: int) -> None:
+    """A socket sends what is too big for the link in pieces; the reply is too big for it, too."""
+    of = mtu(lab(), "a.eth0", 1300)
+    there = forward(of, "a", "b", version, length=1305)
+    assert there.passes
+    assert there.packet.length == 1300
+    reply = reply_to(echo("a", "b", version, length=1305), there)
+    assert told(walk_flow(of, "b", reply, answers=there)) == [(Reason.MTU_TOO_SMALL, "a", "eth0")]
 
 
 def test_a_routing_loop() -> None:

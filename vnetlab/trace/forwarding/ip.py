@@ -35,7 +35,7 @@ from vnetlab.trace.forwarding.routing import Decision, Flow, lookup
 from vnetlab.trace.forwarding.sources import check_source
 from vnetlab.trace.forwarding.walk import Finding, Walk
 from vnetlab.trace.forwarding.ways import Way, find_ways
-from vnetlab.trace.forwarding.world import make_world
+from vnetlab.trace.forwarding.world import connection_of, make_world
 
 _ANSWERS = {8: 0, 128: 129}
 _FIRST_TTL = 64
@@ -55,14 +55,32 @@ def walk_flow(
     is the reply to, see `reply_to`. Without `answered_by_probe` a UDP or TCP packet needs a socket
     that waits for it.
     """
-    world = make_world(
-        tables,
-        answers,
-        underlay=lambda netns, outer: walk_flow(tables, netns, outer),
+    world = index_world(tables)
+    return walk_in(
+        world, source_netns, packet, answers=answers, answered_by_probe=answered_by_probe
+    )
+
+
+def index_world(tables: Tables) -> World:
+    """Index `tables` once for many walks."""
+    return make_world(tables, walk_in)
+
+
+def walk_in(
+    world: World,
+    source_netns: str,
+    packet: Packet,
+    *,
+    answers: Walk | None = None,
+    answered_by_probe: bool = True,
+) -> Walk:
+    """As `walk_flow`, in tables that are indexed already."""
+    world = replace(
+        world,
+        connection=connection_of(answers) if answers is not None else None,
         answered_by_probe=answered_by_probe,
     )
-    journey = Journey()
-    journey = journey.find(packet, _check_own_source(world, source_netns, packet))
+    journey = Journey().find(packet, _check_own_source(world, source_netns, packet))
     vrf = _answering_vrf(world, packet, answers)
     return _route(world, journey, source_netns, packet, came_by=None, bound=vrf)
 
@@ -83,6 +101,7 @@ def reply_to(packet: Packet, walk: Walk) -> Packet:
         icmp_type=None if kind is None else _ANSWERS.get(kind, kind),
         ttl=_FIRST_TTL,
         length=packet.length,
+        dont_fragment=kind is None or got.version == 6,  # net/ipv4/icmp.c sends with PMTUDISC_DONT
         mark=0,
         state=CtState.ESTABLISHED,
     )
@@ -170,7 +189,7 @@ def _follow(
 def _send(world: World, journey: Journey, netns: str, packet: Packet, decision: Decision) -> Walk:
     """A packet of the namespace's own."""
     out = decision.link
-    journey, sized = _fit(world, journey, packet, out)
+    journey, sized = _fit(world, journey, packet, out, cut=True)
     journey, after = pass_hook(world, journey, netns, "output", sized, oif=out)
     if (after.destination, after.mark) != (sized.destination, sized.mark):
         flow = Flow(
@@ -186,15 +205,20 @@ def _send(world: World, journey: Journey, netns: str, packet: Packet, decision: 
 
 
 def _fit(
-    world: World, journey: Journey, packet: Packet, out: LinkId | None
+    world: World, journey: Journey, packet: Packet, out: LinkId | None, *, cut: bool
 ) -> tuple[Journey, Packet]:
-    """Compare the packet with the MTU of where it leaves; a router cuts what may be cut."""
+    """Compare the packet with the MTU of where it leaves; in pieces it is too big for none.
+
+    Who sends it cuts it, with the way that sockets have by default (IP_PMTUDISC_WANT, ip(7)); a
+    router cuts only what allows it, and no IPv6.
+    """
     link = world.fib.links.get(out) if out else None
     if link is None or packet.length <= link.mtu:
         return journey, packet
     fits = replace(packet, length=link.mtu)
     row = f"mtu {link.mtu} < {packet.length} bytes"
-    if not packet.dont_fragment:
+    if cut:
+        fits = replace(fits, dont_fragment=packet.version == 6)
         return journey.decide(link.netns, out, packet, f"{row}: fragments"), fits
     finding = finding_at(Reason.PACKET_TOO_BIG, link.netns, out, row, link)
     return journey.find(packet, finding), fits
@@ -221,7 +245,9 @@ def _forward(
     if packet.version == 6 and packet.source.is_link_local:
         row = f"{packet.source} is a link-local address"
         journey = journey.find(packet, finding_at(Reason.MARTIAN_SOURCE, netns, came_by, row))
-    journey, packet = _fit(world, journey, replace(packet, ttl=packet.ttl - 1), decision.link)
+    packet = replace(packet, ttl=packet.ttl - 1)
+    may_cut = packet.version == 4 and not packet.dont_fragment
+    journey, packet = _fit(world, journey, packet, decision.link, cut=may_cut)
     journey, packet = pass_hook(
         world, journey, netns, "forward", packet, iif=came_by, oif=decision.link
     )

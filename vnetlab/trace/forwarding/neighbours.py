@@ -40,11 +40,15 @@ _ND_HOP_LIMIT = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved:
-    """A neighbour: the link that a packet to it should come in by, and the MAC address to use."""
+    """A neighbour: the link that a packet to it should come in by, and the MAC address to use.
+
+    `reached` says that a question for it gets there, if only past findings.
+    """
 
     journey: Journey
     link: LinkId
     mac: str
+    reached: bool = True
 
 
 def resolve(
@@ -163,10 +167,10 @@ def _ask_all(
         if (answered := _ask(world, journey, link, next_hop, packet, holder, missing))
     ]
     before = _price(world, journey)
-    heard = [it for it in tried if _price(world, it.journey) == before]
+    heard = [it for it in tried if it.reached and _price(world, it.journey) == before]
     if len({it.link.netns for it in heard}) > 1:
         return _duplicate(world, heard, next_hop, packet)
-    return min(tried, key=lambda it: _price(world, it.journey), default=None)
+    return min(tried, key=lambda it: (not it.reached, _price(world, it.journey)), default=None)
 
 
 def _duplicate(
@@ -210,7 +214,7 @@ def _ask(
     """The question, the answer and its way back; None where no frame can get there."""
     question = _question(world, link, next_hop, packet)
     sent, question = _leave(world, journey, link, question)
-    best: tuple[tuple[int, int], Resolved] | None = None
+    best: tuple[tuple[bool, int, int], Resolved] | None = None
     for target in answer_links(world, holder):
         asked = cross(
             world.tables, link, question, (target,), index=world.index, underlay=world.underlay
@@ -230,11 +234,16 @@ def _ask(
             crossed += len(back.stops)
         elif target != holder:
             continue
-        found = Resolved(journey=here, link=target, mac=world.fib.links[target].mac)
-        key = (_price(world, here), crossed)
+        found = Resolved(
+            journey=here,
+            link=target,
+            mac=world.fib.links[target].mac,
+            reached=asked.arrived,
+        )
+        key = (not asked.arrived, _price(world, here), crossed)
         if best is None or key < best[0]:
             best = (key, found)
-        if best[0][0] == _price(world, journey):
+        if best[0][:2] == (False, _price(world, journey)):
             break
     return best[1] if best else None
 

@@ -1,4 +1,4 @@
-"""The tables, indexed for one packet (pure)."""
+"""The tables, indexed for walks (pure)."""
 
 from __future__ import annotations
 
@@ -18,27 +18,20 @@ from vnetlab.trace.forwarding.walk import Translation, Walk
 from vnetlab.trace.request import IpAddress
 
 
-def make_world(
-    tables: Tables,
-    answers: Walk | None,
-    *,
-    underlay: Callable[[str, Packet], Walk],
-    answered_by_probe: bool,
-) -> World:
-    """Index `tables` for a packet, which answers that of the walk `answers`, if it is a reply."""
-    meant = intended_tables(tables)
+def make_world(tables: Tables, send: Callable[[World, str, Packet], Walk]) -> World:
+    """Index `tables`; `send` walks the outer packets of tunnels."""
     fib = index_fib(tables)
-    intended = index_meant(meant)
-    return World(
+    world = World(
         tables=tables,
         index=build_index(tables),
         fib=fib,
-        intended=intended,
+        intended=index_meant(intended_tables(tables)),
         holders=_holders(fib),
-        underlay=underlay,
-        connection=_connection(answers) if answers is not None else None,
-        answered_by_probe=answered_by_probe,
+        underlay=lambda netns, outer: send(world, netns, outer),
+        connection=None,
+        answered_by_probe=True,
     )
+    return world
 
 
 def _holders(fib: Fib) -> dict[IpAddress, tuple[LinkId, ...]]:
@@ -52,7 +45,8 @@ def _holders(fib: Fib) -> dict[IpAddress, tuple[LinkId, ...]]:
     return {ip: tuple(sorted(links)) for ip, links in found.items()}
 
 
-def _connection(walk: Walk) -> Connection:
+def connection_of(walk: Walk) -> Connection:
+    """What conntrack remembers of the packet of a walk."""
     translations: dict[str, Translation] = {}
     for it in walk.translations:
         first = translations.get(it.netns, it)
