@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
-from tests.kernel.conftest import Bench
+from tests.kernel.conftest import Bench, until
 from vnetlab import lab as verbs
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import observe
 from vnetlab.kernel.tables import read_tables
 from vnetlab.lab import ProbeOptions
 from vnetlab.state.objects import LinkId
-from vnetlab.topology.load import load
+from vnetlab.state.tables import Carrier, Tables
 from vnetlab.trace.forwarding.index import build_index
 from vnetlab.trace.forwarding.l2 import cross
 from vnetlab.trace.forwarding.packet import Packet
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Walk
-from vnetlab.trace.request import Protocol
+from vnetlab.trace.request import IpAddress, Protocol
 from vnetlab.trace.sighting import PacketKind
 
 InNode = Callable[..., str]
@@ -46,29 +47,41 @@ PASSES = None
 MAC = "02:00:00:00:77:77"
 
 
-@pytest.fixture
-def talk(bench: Bench, in_node: InNode) -> Callable[[], tuple[Walk, Seen]]:
-    """In a lab of two hypervisors, send from a to b: what the model says, and what taps see."""
-    bench.up(LAB)
-    macs = {node: _mac(in_node, node, "eth0") for node in "ab"}
-    in_node("a", "ip", "neigh", "add", "10.0.0.2", "lladdr", macs["b"], "dev", "eth0")
-    in_node("b", "ip", "neigh", "add", "10.0.0.1", "lladdr", macs["a"], "dev", "eth0")
-
-    return lambda: compare(bench, "bench", "a", "b")
+def acquaint(bench: Bench, in_node: InNode, *nodes: str) -> None:
+    """Tell two nodes each other's MAC: what is compared is one packet, not neighbour resolution."""
+    addresses = _addresses(bench)
+    for here, there in permutations(nodes):
+        mac = _mac(in_node, there)
+        in_node(here, "ip", "neigh", "replace", f"{addresses[there]}", "lladdr", mac, "dev", "eth0")
 
 
-def compare(bench: Bench, lab: str, source: str, destination: str) -> tuple[Walk, Seen]:
+def _addresses(bench: Bench) -> dict[str, IpAddress]:
+    """The address of each node that has one."""
+    return {it.netns: it.interface.ip for it in read(bench).state.addresses}
+
+
+def read(bench: Bench) -> Tables:
+    """The tables of the lab `bench`."""
+    with bench.lab().locked(shared=True), Nodes(bench.lab()) as nodes:
+        return read_tables(nodes, observe(nodes))
+
+
+def lights(bench: Bench) -> set[Carrier]:
+    """What carriers there are: the kernel notices some of them a while later."""
+    return set(read(bench).carriers.values())
+
+
+def compare(bench: Bench, source: str, destination: str) -> tuple[Walk, Seen]:
     """The model's walk of a packet between the only links of two nodes, and where taps see it."""
-    with bench.lab(lab).locked(shared=True), Nodes(bench.lab(lab)) as nodes:
-        tables = read_tables(nodes, observe(nodes))
+    tables = read(bench)
     index = build_index(tables)
     start, target = (LinkId(netns=node, name="eth0") for node in (source, destination))
     addresses = {it.netns: it.interface.ip for it in tables.state.addresses if it.link == "eth0"}
-    known = {(it.netns, it.address): it.mac for it in tables.neighbours}
+    known = {(it.netns, it.address): it.mac for it in tables.state.neighbours}
     wanted = addresses[destination]
     sent = Packet(
         source_mac=index.links[start].mac,
-        destination_mac=known.get((source, wanted)) or index.links[target].mac,
+        destination_mac=known[source, wanted],
         source=addresses[source],
         destination=wanted,
         protocol=17,
@@ -77,7 +90,7 @@ def compare(bench: Bench, lab: str, source: str, destination: str) -> tuple[Walk
     )
     walk = cross(tables, start, sent, [target], index=index)
     options = ProbeOptions(protocol=Protocol.UDP, port=4242, size=BYTES, version=wanted.version)
-    trace = verbs.probe(lab, source, destination, bench.root, options=options)
+    trace = verbs.probe("bench", source, destination, bench.root, options=options)
     seen = [
         (it.netns, it.ifname, it.direction.value, it.vlan)
         for it in trace.observation.sightings
@@ -86,8 +99,8 @@ def compare(bench: Bench, lab: str, source: str, destination: str) -> tuple[Walk
     return walk, seen
 
 
-def _mac(in_node: InNode, node: str, name: str) -> str:
-    return in_node(node, "ip", "-o", "link", "show", name).split("link/ether ")[1].split()[0]
+def _mac(in_node: InNode, node: str) -> str:
+    return in_node(node, "ip", "-o", "link", "show", "eth0").split("link/ether ")[1].split()[0]
 
 
 def agree(walk: Walk, seen: Seen) -> None:
@@ -224,7 +237,7 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
     ),
     "another MAC in the sender's table": (
         Reason.WRONG_MAC,
-        [f"a ip neigh replace 10.0.0.2 lladdr {MAC} dev eth0"],
+        [f"a ip neigh replace {{address}} lladdr {MAC} dev eth0"],
     ),
     "a filter that drops, in": (
         Reason.FILTER_DROP,
@@ -304,17 +317,18 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
 
 
 @pytest.mark.needs("veth", "bridge-vlan-filtering", "netem", "tbf", "flower")
-def test_the_model_agrees_with_the_kernel(
-    bench: Bench, in_node: InNode, talk: Callable[[], tuple[Walk, Seen]]
-) -> None:
+def test_the_model_agrees_with_the_kernel(bench: Bench, in_node: InNode) -> None:
     """One fault after the other: passes or not, why, and where the frame is seen last."""
     wrong = []
+    bench.up(LAB)
     for name, (reason, commands) in FAULTS.items():
-        b = _mac(in_node, "b", "eth0")
+        acquaint(bench, in_node, "a", "b")
+        until(lambda: lights(bench) == {Carrier.UP}, lambda: read(bench).carriers)
+        b, address = _mac(in_node, "b"), _addresses(bench)["b"]
         for command in commands:
-            node, *words = command.format(b=b).split()
+            node, *words = command.format(b=b, address=address).split()
             in_node(node, *words)
-        walk, seen = talk()
+        walk, seen = compare(bench, "a", "b")
         try:
             reasons = [it.reason for it in walk.stops]
             assert reasons == ([] if reason is None else [reason]), walk.stops
@@ -323,7 +337,6 @@ def test_the_model_agrees_with_the_kernel(
         except AssertionError as error:
             wrong.append(f"{name}: {error}")
         bench.up(LAB)
-        in_node("a", "ip", "neigh", "replace", "10.0.0.2", "lladdr", b, "dev", "eth0")
     assert not wrong, "\n".join(wrong)
 
 
@@ -337,11 +350,12 @@ SHIPPED = [
 @pytest.mark.needs("veth", "bridge-vlan-filtering", "netem", "tbf", "vxlan", "nftables-bridge")
 @pytest.mark.parametrize(("name", "source", "destination"), SHIPPED)
 def test_the_model_agrees_in_shipped_labs(
-    bench: Bench, name: str, source: str, destination: str
+    bench: Bench, in_node: InNode, name: str, source: str, destination: str
 ) -> None:
     """Overlays, spanning trees, private VLANs and security groups: passes or not, and how far."""
-    verbs.up(load(TOPOLOGIES / f"{name}.yaml"), bench.root)
-    walk, seen = compare(bench, name, source, destination)
+    bench.up((TOPOLOGIES / f"{name}.yaml").read_text())
+    acquaint(bench, in_node, source, destination)
+    walk, seen = compare(bench, source, destination)
     assert walk.arrived
     assert not walk.unmodelled
     agree(walk, seen)
