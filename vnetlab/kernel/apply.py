@@ -49,7 +49,12 @@ from vnetlab.state.plan import CONFIGURING, Phase, Plan, port_before
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.show import describe
 
-_SETTING = CONFIGURING | {Phase.BOND_SLAVES, Phase.PORT_STATES, Phase.BRIDGE_PORTS}
+_SETTING = CONFIGURING | {
+    Phase.BOND_SLAVES,
+    Phase.PORT_STATES,
+    Phase.BRIDGE_PORTS,
+    Phase.IDLE_PORT_STATES,
+}
 
 _LOOPBACK = 1
 """The index of the loopback link: LOOPBACK_IFINDEX."""
@@ -195,7 +200,7 @@ class _Applying:
                 return overlay_messages.create_vrf(item, self._new_index(item))
             case Link() if phase is Phase.BONDS:
                 return switching_messages.create_bond(item, self._new_index(item))
-            case Link() if phase is Phase.PORT_STATES:
+            case Link() if phase in (Phase.PORT_STATES, Phase.IDLE_PORT_STATES):
                 return switching_messages.set_port_state(item, self._indexes)
             case Link() if phase is Phase.BRIDGE_PORTS:
                 old = change.old if isinstance(change.old, Link) else None

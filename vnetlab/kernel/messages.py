@@ -105,6 +105,8 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
     """All that can be set on an existing link, which was as `old` says if it is not a new one.
 
     VLAN filtering is spoken of only where it changes: a kernel without it refuses even the word.
+    A link whose MTU is below IPv6's least has no IPv6 settings, not even in the message that
+    makes it greater.
     """
     message = change_link(indexes[link.id])
     message["flags"] = IFF_UP if link.up else 0
@@ -117,7 +119,7 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
         ("IFLA_IFALIAS", alias(link.role, link.label)),
         ("IFLA_MASTER", master),
     ]
-    if link.mtu >= LOWEST_IPV6_MTU:
+    if min(link.mtu, old.mtu if old else link.mtu) >= LOWEST_IPV6_MTU:
         message["attrs"].append(("IFLA_AF_SPEC", {"attrs": [ipv6]}))
     if link.kind is not Kind.VRF:  # which has one from when it was made, and never another
         message["attrs"].insert(0, ("IFLA_ADDRESS", link.mac))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from socket import AF_BRIDGE
 from typing import Any
+
+from pyroute2.netlink import NLA_F_NESTED
+from pyroute2.netlink.rtnl import RTM_SETLINK
 
 from vnetlab.kernel.messages import IFF_UP, Indexes, change_link, new_link
 from vnetlab.kernel.switching_attributes import Attributes, bond_attributes, port_attributes
@@ -40,8 +44,16 @@ def set_port(link: Link, old: BridgePort, indexes: Indexes) -> Any:
 
 
 def set_port_state(link: Link, indexes: Indexes) -> Any:
-    """The state of a port of a bridge without a spanning tree."""
-    return _slave_message(link, [("IFLA_BRPORT_STATE", link.port.state.value)], indexes)
+    """The state of a port of a bridge without a spanning tree.
+
+    As a message of the bridge family: after one of another, the kernel lets the port forward again.
+    """
+    message = change_link(indexes[link.id])
+    message["header"]["type"] = RTM_SETLINK
+    message["family"] = AF_BRIDGE
+    state = {"attrs": [("IFLA_BRPORT_STATE", link.port.state.value)]}
+    message["attrs"] = [("IFLA_PROTINFO", state, NLA_F_NESTED)]
+    return message
 
 
 def _slave_message(link: Link, attrs: Attributes, indexes: Indexes) -> Any:

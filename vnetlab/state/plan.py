@@ -32,7 +32,7 @@ from vnetlab.state.objects import (
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.running import Limits, Service
-from vnetlab.state.switching import BridgePort
+from vnetlab.state.switching import BridgePort, PortState
 
 
 class Phase(IntEnum):
@@ -66,6 +66,7 @@ class Phase(IntEnum):
     CONFIGURE_SUB_INTERFACES = auto()
     LINK_SYSCTLS = auto()
     BRIDGE_PORTS = auto()
+    IDLE_PORT_STATES = auto()
     BRIDGE_VLANS = auto()
     FDB_ENTRIES = auto()
     QDISCS = auto()
@@ -82,7 +83,8 @@ CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
 """The phases in which links are set: new ones too, which were made in an earlier phase.
 
 Not so BOND_SLAVES and BRIDGE_PORTS: to be a bond's slave comes before, to be a port set as wished
-after that. A port's state comes before too: nobody may set it once the bridge has STP."""
+after that. A port's state comes before too: nobody may set it once the bridge has STP. One that is
+not to forward is told so last (IDLE_PORT_STATES): any setting of the link lets it forward."""
 
 
 _REMOVAL: dict[type[Object], Phase] = {
@@ -171,11 +173,13 @@ def _phases_of_link(old: Object | None, new: Link) -> Iterator[Phase]:
     if moved and (new.in_bond or (before is not None and before.in_bond)):
         yield Phase.BOND_SLAVES
     old_port = port_before(before, new)
-    if new.port.state is not old_port.state:
+    if new.port.state is not old_port.state and new.port.state is PortState.FORWARDING:
         yield Phase.PORT_STATES
     yield configuring
     if replace(new.port, state=old_port.state) != old_port:
         yield Phase.BRIDGE_PORTS
+    if new.port.state is not PortState.FORWARDING:
+        yield Phase.IDLE_PORT_STATES
 
 
 def port_before(old: Link | None, new: Link) -> BridgePort:
