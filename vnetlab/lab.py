@@ -7,8 +7,9 @@ labs (`vnetlab.realm.rundir`). Heavy libraries are imported by the verbs that us
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from vnetlab.state.diff import Change, diff_states, remove_namespace
 from vnetlab.state.features import Feature, required_features
 from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.links import find_link, lost_when_down, named_links
-from vnetlab.state.objects import Link, Object, State
+from vnetlab.state.objects import Link, Object, Route, State
 from vnetlab.state.outside import HOST, NOWHERE, Outside, restored_settings
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.refusals import untaken
@@ -35,6 +36,7 @@ from vnetlab.state.running import Service
 from vnetlab.state.settling import is_settled, settling_time_s
 from vnetlab.state.show import describe
 from vnetlab.state.status import Status, node_statuses
+from vnetlab.state.tables import Tables
 from vnetlab.topology.hosts import hosts_text
 from vnetlab.topology.store import dump, parse
 from vnetlab.topology.topology import Topology
@@ -42,7 +44,7 @@ from vnetlab.topology.wording import did_you_mean
 from vnetlab.trace.request import ECHO_PORT, Protocol
 
 if TYPE_CHECKING:
-    from vnetlab.state.tables import Tables
+    from vnetlab.trace.request import Endpoints, ProbeRequest
     from vnetlab.trace.trace import Trace
 
 _POLL_S = 0.2
@@ -62,6 +64,18 @@ class ProbeOptions:
     count: int = 1
     size: int | None = None
     version: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A lab at one moment: its tables, what `up` would change, and where its objects are written.
+
+    Without changes and lines for a lab that was never completed.
+    """
+
+    tables: Tables
+    changes: tuple[Change, ...]
+    lines: tuple[tuple[str, str], ...]
 
 
 def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: None) -> Plan:
@@ -221,51 +235,129 @@ def logs(name: str, node: str, root: Path) -> dict[str, bytes]:
     return services.read_logs(lab, node)
 
 
-def probe(name: str, source: str, destination: str, root: Path, *, options: ProbeOptions) -> Trace:
-    """Send a probe from one node to another (or to an address) and watch it at every hop.
-
-    Raises UsageError if there is no such lab, node or address, ProbeError if it cannot be watched.
-    """
-    from vnetlab.trace.endpoints import choose_endpoints
-    from vnetlab.trace.path import expected_path, watched_namespaces
-    from vnetlab.trace.request import ProbeRequest
-    from vnetlab.trace.trace import trace_probe
-    from vnetlab.wire.probe import run_probe
-
-    lab = _existing(name, root)
-    with lab.locked(shared=True), Nodes(lab) as present:
-        state = observe(present).state
-        ends = choose_endpoints(state, source, destination, version=options.version)
-        request = ProbeRequest(
-            endpoints=ends,
-            protocol=options.protocol,
-            port=options.port,
-            count=options.count,
-            size=options.size,
-        )
-        forward = expected_path(state, ends.source, ends.destination_address)
-        back = expected_path(state, ends.destination, ends.source_address)
-        seen = run_probe(request, watched_namespaces(state, forward, back), present.enter)
-    return trace_probe(request, seen, state, forward, back)
-
-
-def tables(name: str, root: Path) -> Tables:
-    """Return all that decides a packet's way in the lab at this moment.
-
-    Its suspects are what differs from the lab's topology, as it is and as it should be; there are
-    none where the lab was never completed. Raises UsageError if there is no such lab.
-    """
+def snapshot(name: str, root: Path) -> Snapshot:
+    """Read everything that decides where a lab's packets go. Raises UsageError for no such lab."""
     from vnetlab.kernel.tables import read_tables
 
     lab = _existing(name, root)
     with lab.locked(shared=True), Nodes(lab) as present:
         if not lab.topology.exists():
-            return read_tables(present, observe(present))
-        desired = _desired(_cached(lab))
+            tables = read_tables(present, observe(present))
+            return Snapshot(tables=tables, changes=(), lines=())
+        topology = _cached(lab)
+        desired = _desired(topology)
         observed = _observe(present, desired)
-        changes = diff_states(desired=desired, observed=observed.state)
-        ends = [item for change in changes for item in (change.old, change.new) if item]
-        return read_tables(present, observed, suspects=[(type(it), it.id) for it in ends])
+        changes = _plan(desired, observed).changes
+        tables = read_tables(present, observed, suspects=_suspects(changes))
+        return Snapshot(tables=tables, changes=changes, lines=topology.lines)
+
+
+def _suspects(changes: Iterable[Change]) -> frozenset[tuple[type, Hashable]]:
+    """Type and id of each object that is not as it is meant to be."""
+    touched = (item for change in changes for item in (change.old, change.new) if item)
+    return frozenset((type(item), item.id) for item in touched)
+
+
+def change(name: str, root: Path, edit: Callable[[State], State]) -> Plan:
+    """Make the kernel's State of a lab what `edit` makes of it; return what was done.
+
+    Raises UsageError if there is no such lab, KernelRefusedError with what the kernel refused.
+    """
+    lab = _existing(name, root)
+    with lab.locked(), Nodes(lab) as present:
+        observed = _observe(present, _meant(lab))
+        todo = diff_states(desired=edit(observed.state), observed=observed.state)
+        plan = order_changes(item for item in todo if not _makes_up_for(item, observed.state))
+        apply(plan, present, observed)
+        return plan
+
+
+def _makes_up_for(change: Change, observed: State) -> bool:
+    """Whether it only makes a route again that the kernel takes away with an address."""
+    return change.old is None and isinstance(change.new, Route) and change.new in observed.routes
+
+
+@contextmanager
+def copied(name: str, root: Path) -> Iterator[str]:
+    """Hold a copy of a running lab as it is now, and yield its name; it is gone afterwards.
+
+    The same State under another name: nothing that runs in the lab is copied. Raises what `up`
+    raises.
+    """
+    lab = _existing(name, root)
+    with lab.locked(shared=True), Nodes(lab) as present:
+        observed = _observe(present, _meant(lab)).state
+    copy = LabDir(root, f"{name}-copy-{os.getpid()}")
+    state = replace(observed, services=frozenset(), limits=frozenset())
+    try:
+        with copy.locked(), Nodes(copy) as present:
+            copy.create()
+            empty = observe(present)
+            apply(order_changes(diff_states(desired=state, observed=empty.state)), present, empty)
+            _settle(state, present)
+        yield copy.name
+    finally:
+        with copy.locked():
+            _remove(copy)
+
+
+def repair(name: str, root: Path) -> Plan:
+    """Make a lab again what its topology says; return what was done. Raises what `up` does."""
+    lab = _existing(name, root)
+    with lab.locked(), Nodes(lab) as present:
+        return _converge(_desired(_cached(lab)), present)
+
+
+def forget(name: str, root: Path) -> None:
+    """Empty the neighbour caches of all nodes, and what bridges have learned."""
+    from vnetlab.kernel.forget import forget_learned
+
+    lab = _existing(name, root)
+    with lab.locked(), Nodes(lab) as present:
+        forget_learned(present)
+
+
+def make_request(ends: Endpoints, options: ProbeOptions) -> ProbeRequest:
+    """The probe that `options` describe, between two nodes."""
+    from vnetlab.trace.request import ProbeRequest
+
+    return ProbeRequest(
+        endpoints=ends,
+        protocol=options.protocol,
+        port=options.port,
+        count=options.count,
+        size=options.size,
+    )
+
+
+def probe(
+    name: str,
+    source: str,
+    destination: str,
+    root: Path,
+    *,
+    options: ProbeOptions,
+    state: State | None = None,
+) -> Trace:
+    """Send a probe from one node to another (or to an address) and watch it at every hop.
+
+    `state` is the lab's if it was observed just before. Raises UsageError if there is no such lab,
+    node or address, ProbeError if it cannot be watched.
+    """
+    from vnetlab.trace.endpoints import choose_endpoints
+    from vnetlab.trace.path import expected_path, watched_namespaces
+    from vnetlab.trace.trace import trace_probe
+    from vnetlab.wire.probe import run_probe
+
+    lab = _existing(name, root)
+    with lab.locked(shared=True), Nodes(lab) as present:
+        state = state or observe(present).state
+        ends = choose_endpoints(state, source, destination, version=options.version)
+        request = make_request(ends, options)
+        forward = expected_path(state, ends.source, ends.destination_address)
+        back = expected_path(state, ends.destination, ends.source_address)
+        seen = run_probe(request, watched_namespaces(state, forward, back), present.enter)
+    return trace_probe(request, seen, state, forward, back)
 
 
 def _refuse_inside(lab: LabDir, nodes: tuple[str, ...]) -> None:
@@ -292,6 +384,11 @@ def _desired(topology: Topology, outside: Outside | None = None) -> State:
         state,
         sysctls=frozenset(item for item in state.sysctls if item.given or sysctls.known(item.key)),
     )
+
+
+def _meant(lab: LabDir) -> State:
+    """What a running lab should be; nothing is known of one that was never completed, or a copy."""
+    return _desired(_cached(lab)) if lab.topology.exists() else State()
 
 
 def _observe(nodes: Nodes, desired: State) -> Observed:

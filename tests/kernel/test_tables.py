@@ -142,7 +142,7 @@ def test_tables_are_what_the_tools_print(bench: Bench, in_node: InNode) -> None:
     for command in _BY_HAND:
         in_node("web1", *command.split())
     verbs.probe("bench", "db1", "web1", bench.root, options=verbs.ProbeOptions())
-    tables = verbs.tables("bench", bench.root)
+    tables = verbs.snapshot("bench", bench.root).tables
     for node in bench.lab().nodes():
         _check_node(tables, node, in_node)
     (with_source,) = (it for it in tables.fib if str(it.destination) == "192.0.2.0/24")
@@ -164,10 +164,10 @@ def test_link_locals_and_addresses_that_somebody_else_has(bench: Bench, in_node:
     duplicate = (eth0, ip_interface(taken).ip)
 
     def refused() -> bool:
-        return duplicate in verbs.tables("bench", bench.root).duplicates
+        return duplicate in verbs.snapshot("bench", bench.root).tables.duplicates
 
     until(refused, lambda: in_node("web1", "ip", "-6", "addr"))
-    tables = verbs.tables("bench", bench.root)
+    tables = verbs.snapshot("bench", bench.root).tables
     assert (eth0, ip_interface("fe80::1/64")) in tables.link_locals
     assert duplicate not in tables.tentative
 
@@ -195,7 +195,7 @@ def test_listeners(bench: Bench) -> None:
             if kind == socket.SOCK_STREAM:
                 made.listen()
         opened[-1].connect(("127.0.0.1", 9))
-    tables = verbs.tables("bench", bench.root)
+    tables = verbs.snapshot("bench", bench.root).tables
 
     def listener(protocol: str, port: int, address: str | None, **more: Any) -> Listener:
         here = ip_address(address) if address else None
@@ -219,13 +219,13 @@ def test_listeners(bench: Bench) -> None:
 def test_suspects_are_what_differs_from_the_topology(bench: Bench, in_node: InNode) -> None:
     """A VLAN that is gone, one that is too many, a setting: and nothing else."""
     bench.up(_LAB)
-    assert not verbs.tables("bench", bench.root).suspects
+    assert not verbs.snapshot("bench", bench.root).tables.suspects
     ports = in_node("tor1", "bridge", "-j", "vlan")
     uplink = next(it["ifname"] for it in json.loads(ports) if "hv1" in it["ifname"])
     in_node("tor1", *f"bridge vlan del dev {uplink} vid 10".split())
     in_node("tor1", *f"bridge vlan add dev {uplink} vid 99".split())
     in_node("gw", "sysctl", "-w", "net.ipv4.ip_forward=0")
-    suspects = verbs.tables("bench", bench.root).suspects
+    suspects = verbs.snapshot("bench", bench.root).tables.suspects
     assert {
         (BridgeVlan, ("tor1", uplink, 10)),
         (BridgeVlan, ("tor1", uplink, 99)),
@@ -246,17 +246,17 @@ def test_bonds_ports_and_vlans(bench: Bench, in_node: InNode) -> None:
         return frozenset(named or [line.split()[-1] for line in text if "Slave Interface" in line])
 
     def slaves() -> dict[LinkId, frozenset[str]]:
-        return dict(verbs.tables("bench", bench.root).active_slaves)
+        return dict(verbs.snapshot("bench", bench.root).tables.active_slaves)
 
     bonds = slaves()
     assert bonds
     until(lambda: slaves() == {bond: in_use(bond) for bond in bonds}, slaves)
     bench.down()
     bench.up(_LAB)
-    states = verbs.tables("bench", bench.root).port_states.values()
+    states = verbs.snapshot("bench", bench.root).tables.port_states.values()
     assert PortState.BLOCKING in states
     in_node("hv1", "bridge", "vlan", "set", "dev", "eno1", "vid", "10", "state", "4")
-    tables = verbs.tables("bench", bench.root)
+    tables = verbs.snapshot("bench", bench.root).tables
     eno1 = LinkId(netns="hv1", name="eno1")
     assert tables.vlan_states == {(eno1, 10): PortState.BLOCKING}
 
@@ -287,7 +287,7 @@ def test_classes_and_filters(bench: Bench, in_node: InNode) -> None:
     bench.up("networks: {n: {ipv4: 10.1.0.0/24}}\nhypervisors: {h: }\nvms: {a: {on: h, nics: [n]}}")
     for command in _QUEUES_BY_HAND:
         in_node("a", *command.split())
-    tables = verbs.tables("bench", bench.root)
+    tables = verbs.snapshot("bench", bench.root).tables
     options = {it.handle: dict(it.options) for it in tables.classes}
     assert options.keys() == {0x10001, 0x10020}
     first = options[0x10001]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from vnetlab.state.nft_rules import CT_STATES, FIELDS, META_KEYS
-from vnetlab.state.nftables import NftChain, NftExpression, NftRule, edit_rules, split_elements
+from vnetlab.state.nftables import NftChain, NftExpression, NftRule, edit_rules
 
 _META = {number: name for name, number in META_KEYS.items()}
 _FIELDS = {place: name for name, place in FIELDS.items()}
@@ -14,7 +14,6 @@ _OPERATORS = {0: "", 1: "!= ", 2: "< ", 3: "<= ", 4: "> ", 5: ">= "}
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp"}
 _ETHERTYPES = {0x0800: "ip", 0x0806: "arp", 0x86DD: "ip6"}
 _FAMILIES = {2: "ipv4", 10: "ipv6"}
-_UNITS = {1: "second", 60: "minute", 3600: "hour", 86400: "day", 604800: "week"}
 
 
 def show_rule(rule: NftRule) -> str:
@@ -58,23 +57,11 @@ def show_expressions(rule: NftRule) -> str:
             case "cmp":
                 register = values["sreg"]
                 words.append(_comparison(held.get(register, "?"), masks.get(register), values))
-            case "lookup":
-                words.append(_lookup(held.get(values["sreg"], "?"), values))
-                if values.get("dreg"):
-                    held[values["dreg"]] = words.pop()
-            case "range" if "from" in values:
+            case "lookup" if "elements" in values:
                 name = held.get(values["sreg"], "?")
-                ends = "-".join(_value(name, str(values[end])) for end in ("from", "to"))
-                words.append(f"{name} {_OPERATORS[int(values.get('op', 0))]}{ends}")
-            case "limit" if "rate" in values:
-                over = "over " if int(values.get("flags", 0)) & 1 else ""
-                unit = _UNITS.get(int(values["unit"]), f"{values['unit']}s")
-                words.append(f"limit rate {over}{values['rate']}/{unit}")
-            case "redir":
-                there = held.get(values.get("reg_proto_min", 0))
-                words.append("redirect" + (f" to :{_value('dport', there)}" if there else ""))
-            case "meta" if "sreg" in values:
-                words.append(f"{_loaded(item)} set {held.get(values['sreg'], '?')}")
+                keys = ", ".join(_range(name, key) for key in str(values["elements"]).split())
+                inverted = "!= " if values.get("flags") else ""
+                words.append(f"{name} {inverted}{{ {keys} }}")
             case "immediate" if values.get("dreg") == 0:
                 words.append(str(values["data"]))
             case "immediate":
@@ -115,31 +102,9 @@ def _comparison(name: str, mask: str | None, values: dict[str, int | str]) -> st
     return f"{name} & {mask} {operator}{data}"
 
 
-def _lookup(name: str, values: dict[str, int | str]) -> str:
-    """A lookup in a set; `map` and `vmap` tell what an element leads to: a value, a verdict."""
-    if "elements" in values:
-        elements = split_elements(str(values["elements"]))
-        where = f"{{ {', '.join(_element(name, element) for element in elements)} }}"
-    else:
-        where = f"@{values.get('set', '?')}"
-    if "dreg" in values:
-        return f"{name} {'map' if values['dreg'] else 'vmap'} {where}"
-    return f"{name} {'!= ' if values.get('flags') else ''}{where}"
-
-
-def _element(name: str, element: str) -> str:
-    """`KEY`, `FIRST-LAST`, and in a map what it leads to; `*` for all others."""
-    key, colon, data = element.partition(":")
-    ends = dict.fromkeys(_key(name, end) for end in key.split("-"))
-    return "-".join(ends) + (f" : {data}" if colon else "")
-
-
-def _key(name: str, key: str) -> str:
-    if not key:
-        return "*"
-    return (
-        " . ".join(f"0x{it}" for it in key.split(".")) if "." in key else _value(name, f"0x{key}")
-    )
+def _range(name: str, key: str) -> str:
+    ends = dict.fromkeys(_value(name, f"0x{end}") for end in key.split("-"))
+    return "-".join(ends)
 
 
 def _value(name: str, data: str) -> str:

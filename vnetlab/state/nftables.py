@@ -107,18 +107,8 @@ class NftSet:
 
 NftObject = NftTable | NftChain | NftSet
 
-_WITH_CHAIN = ("jump", "goto")
-
 Edit = tuple[int | None, NftRule | None]
 """A rule that stays (old place, itself), goes (old place, None) or is new (None, itself)."""
-
-
-def split_elements(joined: str) -> Iterator[str]:
-    """The elements of an anonymous set, which are joined by spaces; so is a verdict's chain."""
-    words = iter(joined.split())
-    for word in words:
-        names_chain = word.endswith(tuple(f":{verdict}" for verdict in _WITH_CHAIN))
-        yield f"{word} {next(words)}" if names_chain else word
 
 
 def edit_rules(old: tuple[NftRule, ...], new: tuple[NftRule, ...]) -> Iterator[Edit]:
