@@ -26,7 +26,8 @@ from vnetlab.trace.trace import Trace, trace_probe
 from vnetlab.views.columns import Column, lay_out
 from vnetlab.views.probe_json import render_probe_json
 from vnetlab.views.probe_pcapng import render_pcapng
-from vnetlab.views.probe_text import Terminal, render_probe
+from vnetlab.views.probe_text import render_probe
+from vnetlab.views.terminal import Terminal
 from vnetlab.wire.capture_file import write_capture
 
 SHIPPED = Path(__file__).parents[2] / "topologies" / "two-hypervisors.yaml"

@@ -184,34 +184,3 @@ def test_what_is_not_known_is_kept_as_it_is() -> None:
     (item,) = decode_expressions(unknown[: 4 + 24], {})
     assert item == NftExpression(kind="xfrm", values=(("attributes", "0800010000000001"),))
     assert show_expressions(NftRule(name="", expressions=(item,))) == "xfrm"
-
-
-@pytest.mark.parametrize(
-    ("kind", "values", "words"),
-    [
-        ("lookup", {"sreg": 1, "set": "ports"}, "th dport @ports"),
-        ("lookup", {"sreg": 1, "set": "ports", "flags": 1}, "th dport != @ports"),
-        (
-            "lookup",
-            {"sreg": 1, "dreg": 0, "elements": "0035:jump a 0050-0060:drop :accept"},
-            "th dport vmap { 53 : jump a, 80-96 : drop, * : accept }",
-        ),
-        (
-            "lookup",
-            {"sreg": 1, "elements": "0a000001.00350000"},
-            "th dport { 0x0a000001 . 0x00350000 }",
-        ),
-        ("range", {"sreg": 1, "op": 1, "from": "0x0035", "to": "0x0050"}, "th dport != 53-80"),
-        ("limit", {"rate": 10, "unit": 1, "flags": 1}, "limit rate over 10/second"),
-    ],
-)
-def test_rules_of_others_are_said_in_words(
-    kind: str, values: dict[str, int | str], words: str
-) -> None:
-    """Sets by name, maps, ranges and limits."""
-    load = NftExpression(
-        kind="payload", values=(("base", 2), ("dreg", 1), ("len", 2), ("offset", 2))
-    )
-    it = NftExpression(kind=kind, values=tuple(sorted(values.items())))
-    loads = (load,) if kind != "limit" else ()
-    assert show_expressions(NftRule(name="", expressions=(*loads, it))) == words

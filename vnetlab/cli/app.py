@@ -12,6 +12,8 @@ from vnetlab.cli import (
     doctor,
     down,
     exec_,
+    explain,
+    fault,
     kernel,
     link,
     logs,
@@ -25,6 +27,7 @@ from vnetlab.cli import (
     status,
     up,
     validate,
+    why,
 )
 from vnetlab.errors import TopologyError, VnetlabError
 
@@ -88,6 +91,7 @@ def vnetlab(
     \b
     vnetlab up topologies/two-hypervisors.yaml   build a lab
     vnetlab probe web1 web2                      send a packet, see it at every hop
+    vnetlab why web1 web2                        say why it does not get there
     vnetlab exec web1 -- ip addr                 run a command in a VM
     vnetlab down                                 leave nothing behind
     """
@@ -100,6 +104,8 @@ for verb in (
     ls,
     status,
     probe,
+    why,
+    explain,
     exec_,
     shell,
     logs,
@@ -110,5 +116,6 @@ for verb in (
     doctor,
 ):
     verb.register(app)
+app.add_typer(fault.app, name="fault")
 app.add_typer(link.app, name="link")
 app.add_typer(kernel.app, name="kernel")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from vnetlab.cli.flow import (
+    DEFAULT_PORT,
+    Ipv4Option,
+    Ipv6Option,
+    PortOption,
+    ProtoOption,
+    SizeOption,
+    ip_version,
+    options_of,
+    terminal,
+)
 from vnetlab.cli.options import DestinationArgument, JsonOption, LabOption, SourceArgument
-from vnetlab.trace.request import ECHO_PORT, Protocol
-
-if TYPE_CHECKING:
-    from vnetlab.views.probe_text import Terminal
+from vnetlab.trace.request import Protocol
 
 
 def register(app: typer.Typer) -> None:
@@ -26,66 +31,63 @@ def probe(
     source: SourceArgument,
     destination: DestinationArgument,
     lab: LabOption = None,
-    proto: Annotated[
-        Protocol, typer.Option(help="What is sent: an echo, a datagram, or a SYN.")
-    ] = Protocol.ICMP,
-    port: Annotated[int, typer.Option(help="The destination's port, for udp and tcp.")] = ECHO_PORT,
+    proto: ProtoOption = Protocol.ICMP,
+    port: PortOption = DEFAULT_PORT,
     count: Annotated[int, typer.Option(help="How many packets; the table then shows medians.")] = 1,
-    size: Annotated[
-        int | None, typer.Option(help="The IP packet's length in bytes.", show_default=False)
-    ] = None,
+    size: SizeOption = None,
     *,
-    ipv4: Annotated[bool, typer.Option("-4", help="Use IPv4.")] = False,
-    ipv6: Annotated[bool, typer.Option("-6", help="Use IPv6.")] = False,
+    ipv4: Ipv4Option = False,
+    ipv6: Ipv6Option = False,
     pcap: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write a pcapng file.", show_default=False),
     ] = None,
+    verify_fix: Annotated[
+        bool,
+        typer.Option("--verify-fix", help="Try the fix in a copy of the lab, and probe there."),
+    ] = False,
+    apply_fix: Annotated[
+        bool,
+        typer.Option("--apply-fix", help="Apply the fix to the lab if it helped in the copy."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Send a real packet and show it at every hop, there and back.
+    """Send a real packet, show it at every hop, there and back, and say why it was lost.
 
     \b
     vnetlab probe web1 web2
     vnetlab probe web1 db1 --proto tcp --port 5432
     vnetlab probe web1 web2 --count 100 --pcap probe.pcapng
+    vnetlab probe web1 web2 --verify-fix
 
-    Exits with 1 if a packet was lost.
+    Exits with 1 if a packet was lost, or something else is wrong.
     """
     from vnetlab.cli.whereabouts import go_to_lab, labs_root
-    from vnetlab.errors import UsageError
 
-    if ipv4 and ipv6:
-        raise UsageError("got both -4 and -6, expected one of them at most")
+    version = ip_version(ipv4=ipv4, ipv6=ipv6)
     name = go_to_lab(lab)
 
-    from vnetlab import lab as verbs
-    from vnetlab.diagnosis.locate import locate
+    from vnetlab.investigation import investigate, mend, verify
     from vnetlab.views.probe_json import render_probe_json
     from vnetlab.views.probe_text import render_probe
 
-    version = 4 if ipv4 else 6 if ipv6 else None
-    options = verbs.ProbeOptions(protocol=proto, port=port, count=count, size=size, version=version)
-    trace = verbs.probe(name, source, destination, labs_root(), options=options)
+    options = options_of(proto, port, size, version, count)
+    found = investigate(name, source, destination, labs_root(), options=options)
+    if verify_fix or apply_fix:
+        found = verify(name, found, labs_root(), options=options)
     if pcap is not None:
         from vnetlab.views.probe_pcapng import render_pcapng
         from vnetlab.wire.capture_file import write_capture
 
-        write_capture(pcap, render_pcapng(trace))
-    verdict = locate(trace)
+        write_capture(pcap, render_pcapng(found.trace))
     if json:
-        typer.echo(render_probe_json(trace, verdict))
+        typer.echo(render_probe_json(found.trace, found.verdict))
     else:
-        typer.echo(render_probe(trace, verdict, _terminal()))
-    if trace.replied < len(trace.packets):
+        typer.echo(render_probe(found.trace, found.verdict, terminal()))
+    if apply_fix and found.verdict.is_confirmed:
+        from vnetlab.state.show import describe_change
+
+        for change in mend(name, found.verdict, labs_root()).changes:
+            typer.echo(f"applied: {describe_change(change)}", err=True)
+    if not found.verdict.healthy:
         raise typer.Exit(1)
-
-
-def _terminal() -> Terminal:
-    from vnetlab.views.probe_text import Terminal
-
-    return Terminal(
-        width=shutil.get_terminal_size((100, 24)).columns,
-        color=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
-        unicode=(sys.stdout.encoding or "").lower().startswith("utf"),
-    )

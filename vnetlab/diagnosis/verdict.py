@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from vnetlab.state.diff import Change
 
 UNKNOWN_CAUSE = "unknown"
 """The cause of a fault that is known by its place only."""
@@ -26,6 +28,23 @@ class Source(Enum):
 
     OBSERVED = "observed"
     """The taps saw it, or the guest's kernel said it."""
+    COUNTED = "counted"
+    """A counter of the kernel moved while the probe ran."""
+    CONFIGURED = "configured"
+    """A row of the kernel's tables."""
+
+
+class Confidence(Enum):
+    """How well a cause is known."""
+
+    CONFIRMED = "confirmed"
+    """Once it was mended in a copy of the lab, the packet arrived."""
+    PROVEN = "proven"
+    """The row that explains the loss, and the place where the taps saw the packet last, agree."""
+    LIKELY = "likely"
+    """The row explains it, but not everything about it was seen, or is modelled."""
+    CANDIDATE = "candidate"
+    """It may be; something else may be, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +56,48 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """Whether the network works for this probe, and if not, where it fails.
+class Fix:
+    """How to mend a cause: commands to run on `node`, and what to change in the topology's file.
 
-    `healthy`: every packet got its reply. Otherwise `layer` (None where it cannot be told) and
-    `object` (a link's, switch's or node's name in the topology) say where the fault is, and
-    `cause` is its code. `certain` is false where a tap lost packets next to that place, so that a
-    packet could have gone further unseen.
+    `line` is where the object is written (`/lab.yaml:14`), empty if nowhere. `drifted`: the file
+    is right and the kernel is not, so that `vnetlab up` mends it. `change` is what the commands do
+    to the lab's State, None where no single change mends it.
+    """
+
+    node: str
+    commands: tuple[str, ...]
+    line: str
+    advice: str
+    drifted: bool
+    change: Change | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why packets are lost or late: an object of the lab, a stable code, and how to mend it.
+
+    `row` is the row of the kernel's tables that decides it.
+    """
+
+    code: str
+    layer: Layer
+    object: str
+    summary: str
+    row: str
+    confidence: Confidence
+    fix: Fix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether the network works for this probe, and if not, where it fails and why.
+
+    `healthy`: every packet got its reply, as the topology wants it. Otherwise `layer` (None where
+    it cannot be told) and `object` (a link's, switch's or node's name in the topology) say where
+    the fault is, and `cause` is its code: those of the first of `causes`, which are in the order of
+    the path. `certain` is false where a tap lost packets next to that place, so that a packet could
+    have gone further unseen. `ruled_out` are the rows that let the packet pass before. Where what
+    the kernel did is not what the model of it says, `contradiction` says how.
     """
 
     healthy: bool
@@ -53,3 +107,11 @@ class Verdict:
     cause: str | None = None
     certain: bool = True
     evidence: tuple[Evidence, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    ruled_out: tuple[str, ...] = ()
+    contradiction: str = ""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether mending its causes in a copy of the lab made the packets arrive."""
+        return any(cause.confidence is Confidence.CONFIRMED for cause in self.causes)

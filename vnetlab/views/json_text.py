@@ -1,7 +1,7 @@
 """Any value of ours as JSON text (pure).
 
-A dataclass becomes an object with its fields' names, which say the units (`delay_ns`); an enum
-its value; an address or path its text; a set a sorted list.
+A dataclass becomes an object with its fields' names, which say the units (`delay_ns`), but for
+those that its repr leaves out; an enum its value; an address or path its text; a set a sorted list.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ def to_json(value: object) -> str:
 
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        shown = (field.name for field in fields(value) if field.repr)
+        return {name: _plain(getattr(value, name)) for name in shown}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, dict):

@@ -16,29 +16,12 @@ from vnetlab.trace.sighting import PacketKind, Sighting
 from vnetlab.trace.timing import HopTiming, Spread, time_hops
 from vnetlab.trace.trace import Step, Trace
 from vnetlab.views.columns import Column, lay_out
+from vnetlab.views.terminal import DIM, GREEN, RED, Terminal, hang
+from vnetlab.views.verdict_text import remarks, render_causes
 
 _PROTOCOL_WORDS = {Protocol.ICMP: "ICMP echo", Protocol.UDP: "UDP", Protocol.TCP: "TCP SYN"}
 _SOURCE_MAC = "source MAC"
 _MANY_NS = 100_000_000
-_GREEN, _RED, _DIM, _PLAIN = "\033[1;32m", "\033[1;31m", "\033[2m", "\033[0m"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terminal:
-    """What the text is written to: columns, and whether colours and non-ASCII letters are shown."""
-
-    width: int
-    color: bool = False
-    unicode: bool = True
-
-    def paint(self, text: str, color: str) -> str:
-        """`text` in a colour, where there are colours."""
-        return f"{color}{text}{_PLAIN}" if self.color else text
-
-    @property
-    def arrow(self) -> str:
-        """From, to."""
-        return "→" if self.unicode else "->"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +66,7 @@ def _journey(trace: Trace, terminal: Terminal) -> list[str]:
     title, *rows = lay_out(_step_columns(steps, terminal), terminal.width)
     if _SOURCE_MAC not in title:
         rows = _with_macs(steps, rows, terminal)
-    lines = [terminal.paint(title, _DIM)]
+    lines = [terminal.paint(title, DIM)]
     for heading, part in sections:
         if part:
             lines += [heading, *rows[: len(part)]]
@@ -109,7 +92,7 @@ def _with_macs(steps: Sequence[Step], rows: Sequence[str], terminal: Terminal) -
     for step, row in zip(steps, rows, strict=True):
         macs = (step.sighting.source_mac, step.sighting.destination_mac)
         new = f"  {macs[0]} {terminal.arrow} {macs[1]}"
-        lines.append(row if macs == last else f"{terminal.paint(new, _DIM)}\n{row}")
+        lines.append(row if macs == last else f"{terminal.paint(new, DIM)}\n{row}")
         last = macs
     return lines
 
@@ -169,7 +152,7 @@ def _timings(trace: Trace, terminal: Terminal) -> list[str]:
         return []
     title, *rows = lay_out(_timing_columns(trace, timings, terminal), terminal.width)
     there = sum(timing.forward for timing in timings)
-    return [terminal.paint(title, _DIM), "there", *rows[:there], "back", *rows[there:]]
+    return [terminal.paint(title, DIM), "there", *rows[:there], "back", *rows[there:]]
 
 
 def _timing_columns(trace: Trace, timings: Sequence[HopTiming], terminal: Terminal) -> list[Column]:
@@ -193,12 +176,12 @@ def _median(spread: Spread | None, clock: Clock) -> str:
 
 
 def _verdict(trace: Trace, verdict: Verdict, terminal: Terminal) -> list[str]:
-    word = "OK" if verdict.healthy else "LOST" if _any_lost(trace) else "REFUSED"
-    head, *more = _hang(word.ljust(6), verdict.summary, terminal.width)
-    color = _GREEN if verdict.healthy else _RED
+    word = _word(trace, verdict)
+    head, *more = hang(word.ljust(6), verdict.summary, terminal.width)
+    color = GREEN if verdict.healthy else RED
     lines = [terminal.paint(word, color) + head.removeprefix(word), *more]
     facts = [("round trip", _round_trip(trace, terminal))]
-    if not verdict.healthy:
+    if not verdict.healthy and not verdict.causes:
         facts += [
             ("layer", verdict.layer.value if verdict.layer else "unknown"),
             ("object", verdict.object),
@@ -207,16 +190,20 @@ def _verdict(trace: Trace, verdict: Verdict, terminal: Terminal) -> list[str]:
     facts += [("evidence", f"{item.text} ({item.source.value})") for item in verdict.evidence]
     for name, fact in facts:
         if fact:
-            lines += _hang(f"      {name}: ", fact, terminal.width)
-    return lines
+            lines += hang(f"      {name}: ", fact, terminal.width)
+    return [*lines, *remarks(verdict, terminal), *render_causes(verdict.causes, terminal)]
+
+
+def _word(trace: Trace, verdict: Verdict) -> str:
+    if verdict.healthy:
+        return "OK"
+    if trace.replied == len(trace.packets):
+        return "FAULT"
+    return "LOST" if _any_lost(trace) else "REFUSED"
 
 
 def _any_lost(trace: Trace) -> bool:
     return any(packet.loss for packet in trace.packets)
-
-
-def _hang(label: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(f"{label}{text}", max(width, 20), subsequent_indent=" " * 8)
 
 
 def _round_trip(trace: Trace, terminal: Terminal) -> str:

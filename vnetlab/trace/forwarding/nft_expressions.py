@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from vnetlab.state.nftables import NftExpression, NftRule, split_elements
+from vnetlab.state.nftables import NftExpression, NftRule
 from vnetlab.trace.forwarding.headers import LINK, TRANSPORT, Octets, header, write_header
 from vnetlab.trace.forwarding.nft_loads import META_MARK, Loaded, load_ct, load_meta
 from vnetlab.trace.forwarding.nft_nat import masquerade, redirect, translate
@@ -28,7 +28,7 @@ from vnetlab.trace.forwarding.nft_registers import (
     compare,
     swap,
 )
-from vnetlab.trace.forwarding.nft_sets import key_length, look_up, within
+from vnetlab.trace.forwarding.nft_sets import key_length, look_up, split_elements, within
 from vnetlab.trace.forwarding.packet import CtState, Packet
 
 _VERDICT = 0  # the register of a verdict

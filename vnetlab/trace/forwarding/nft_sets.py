@@ -7,9 +7,19 @@ concatenated key. Octets of a key may be unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from vnetlab.trace.forwarding.headers import Octets
+
+_WITH_CHAIN = ("jump", "goto")
+
+
+def split_elements(joined: str) -> Iterator[str]:
+    """The elements of an anonymous set, which are joined by spaces; so is a verdict's chain."""
+    words = iter(joined.split())
+    for word in words:
+        names_chain = word.endswith(tuple(f":{verdict}" for verdict in _WITH_CHAIN))
+        yield f"{word} {next(words)}" if names_chain else word
 
 
 def key_length(elements: Iterable[str]) -> int:

@@ -95,13 +95,12 @@ def _wrong_pvid(world: World, port: Link, pvid: BridgeVlan | None, vid: int) -> 
     sender = world.index.peer(port)
     over = world.index.bridge(sender) if sender is not None else None
     if sender is None or over is None:
-        reason = Reason.WRONG_PVID if pvid is not None else Reason.NO_PVID
-        return finding(reason, port.id, row, item)
+        return finding(_without_pvid(world, port, pvid, vid), port.id, row, item)
     if not over.vlan_filtering:
         if world.suspects(over):
             told = f"ip -d link show: {name_of(over)} has vlan_filtering 0; {row}"
             return finding(Reason.VLAN_FILTERING_OFF, over.id, told, over, others=(port.id,))
-        return finding(Reason.WRONG_PVID if pvid else Reason.NO_PVID, port.id, row, item)
+        return finding(_without_pvid(world, port, pvid, vid), port.id, row, item)
     sent = world.index.vlans.get(sender.id, {}).get(vid)
     if sent is not None and sent.untagged:
         row += f"; {name_of(sender)} sends VLAN {vid} without a tag"
@@ -144,3 +143,10 @@ def _takes_tag(world: World, port: Link, vlan: int) -> bool:
         row = world.index.vlans.get(far.id, {}).get(vlan)
         return row is None or not row.pvid
     return vlan in world.index.above.get(far.id, {})
+
+
+def _without_pvid(world: World, port: Link, pvid: BridgeVlan | None, vid: int) -> Reason:
+    if pvid is not None:
+        return Reason.WRONG_PVID
+    carried = vid in world.index.vlans.get(port.id, {})
+    return Reason.NO_PVID if carried else Reason.VLAN_NOT_ALLOWED

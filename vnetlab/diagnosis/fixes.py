@@ -1,0 +1,128 @@
+"""How to mend what a finding accuses (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from vnetlab.diagnosis.codes import Blame
+from vnetlab.diagnosis.verdict import Fix
+from vnetlab.state.commands import commands
+from vnetlab.state.diff import Change
+from vnetlab.state.objects import BridgeVlan, Link, Object, Route, Sysctl
+from vnetlab.state.overlays import FdbEntry
+from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.show import describe_change
+from vnetlab.state.switching import PLAIN_PORT
+from vnetlab.trace.forwarding.reasons import Reason
+from vnetlab.trace.forwarding.walk import Finding
+
+_NODE_SECTIONS = ("vms", "hosts", "routers", "hypervisors", "physical_switches")
+_PART_SECTIONS = ("pnics", "nics", "vswitches", "networks", "links")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """How the lab is meant to be: what `up` would change, and where each object is written.
+
+    `lines` by path (`vms.web1`, `/lab.yaml:14`). Both are empty where that is not known.
+    """
+
+    changes: tuple[Change, ...] = ()
+    lines: Mapping[str, str]
+
+    @cached_property
+    def by_key(self) -> Mapping[tuple[type, Hashable], Change]:
+        """Each change by type and id of its object."""
+        return {
+            (type(item), item.id): change
+            for change in self.changes
+            for item in (change.old, change.new)
+            if item is not None
+        }
+
+
+def find_repair(finding: Finding, intent: Intent) -> tuple[Change | None, bool]:
+    """Return the change of the kernel's tables that mends a finding, and whether `up` makes it."""
+    if finding.item is None:
+        return None, False
+    change = intent.by_key.get((type(finding.item), finding.item.id))
+    return (change, True) if change else (_undo(finding, finding.item), False)
+
+
+def make_fix(finding: Finding, accused: Blame, intent: Intent) -> Fix:
+    """Say how to mend a finding."""
+    change, drifted = find_repair(finding, intent)
+    line = find_line(finding, accused.object, intent.lines)
+    if drifted and change is not None:
+        advice = f"'vnetlab up' restores it: {describe_change(change)}"
+    elif line:
+        advice = f"change {accused.object} at {line}, then run 'vnetlab up'"
+    else:
+        advice = ""
+    return Fix(
+        node=finding.netns,
+        commands=commands(change) if change else (),
+        line=line,
+        advice=advice,
+        drifted=drifted,
+        change=change,
+    )
+
+
+def _undo(finding: Finding, item: Object) -> Change | None:
+    """What mends a row that is as the file has it: the change that the packet would need."""
+    match finding.reason, item:
+        case Reason.LINK_DOWN | Reason.BRIDGE_DOWN, Link():
+            return Change(old=item, new=replace(item, up=True))
+        case Reason.VLAN_NOT_ALLOWED | Reason.NO_PVID, BridgeVlan():
+            return Change(old=None, new=item)
+        case _, Link() if item.port != PLAIN_PORT and finding.reason.value.startswith("port-"):
+            return Change(old=item, new=replace(item, port=PLAIN_PORT))
+        case _, Route() | PolicyRule() | Neighbour() | FdbEntry() if _hinders(finding.reason):
+            return Change(old=item, new=None)
+        case Reason.FORWARDING_OFF, Sysctl():
+            return Change(old=item, new=replace(item, value="1"))
+        case Reason.REVERSE_PATH_FILTER | Reason.ARP_IGNORED | Reason.ECHO_IGNORED, Sysctl():
+            return Change(old=item, new=replace(item, value="0"))
+        case _:
+            return None
+
+
+def _hinders(reason: Reason) -> bool:
+    """Whether the row is one too many."""
+    return reason in (
+        Reason.BLACKHOLE_ROUTE,
+        Reason.UNREACHABLE_ROUTE,
+        Reason.PROHIBIT_ROUTE,
+        Reason.WRONG_ROUTE,
+        Reason.POLICY_RULE,
+        Reason.WRONG_STATIC_NEIGHBOUR,
+        Reason.WRONG_STATIC_FDB_ENTRY,
+    )
+
+
+def find_line(finding: Finding, name: str, lines: Mapping[str, str]) -> str:
+    """Where the object `name` is written in the topology's file, or what it is a part of."""
+    for candidate in _paths(name.split("."), finding):
+        if candidate in lines:
+            return lines[candidate]
+    return ""
+
+
+def _paths(parts: list[str], finding: Finding) -> Iterable[str]:
+    """Paths of the file that an object could be written at, the narrowest first.
+
+    The name of a switch's port says what is plugged into it: that is where the cable is written.
+    """
+    for node, rest in ((parts[1:2], parts[2:]), (parts[:1], parts[1:])):
+        for section in _NODE_SECTIONS if node else ():
+            for part in _PART_SECTIONS if rest else ():
+                yield f"{section}.{node[0]}.{part}.{rest[0]}"
+            for number in re.findall(r"^[a-z]+(\d+)$", rest[0]) if rest else ():
+                yield f"{section}.{node[0]}.nics[{number}]"
+    for name in (*parts[1:2], *parts[:1], finding.netns):
+        for section in _NODE_SECTIONS:
+            yield f"{section}.{name}"

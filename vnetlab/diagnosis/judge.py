@@ -1,0 +1,321 @@
+"""From what was predicted and what was observed to a verdict (pure).
+
+How it works
+------------
+The model of the datapath (`vnetlab.trace.forwarding`) walks the same way as the probe, over the
+tables that the kernel had when the probe was sent, and says by which rows the packet would be
+stopped. The taps say where it was seen last. A cause is given where both agree: the packet was
+seen at the last passage before the row, and at none behind it. Where the model knows no reason,
+or one that the taps refute, the verdict says so, and gives the place of the loss alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from vnetlab.diagnosis.codes import blame
+from vnetlab.diagnosis.fixes import Intent, make_fix
+from vnetlab.diagnosis.harm import losing_harms, measured_harms
+from vnetlab.diagnosis.locate import locate
+from vnetlab.diagnosis.verdict import Cause, Confidence, Evidence, Source, Verdict
+from vnetlab.diagnosis.wording import PHRASES
+from vnetlab.state.objects import Link
+from vnetlab.state.tables import Tables
+from vnetlab.trace.forwarding.packet import Payload
+from vnetlab.trace.forwarding.reasons import Reason
+from vnetlab.trace.forwarding.walk import Finding, Walk, WalkStep
+from vnetlab.trace.path import Passage
+from vnetlab.trace.sighting import Direction, PacketKind
+from vnetlab.trace.trace import Outcome, PacketTrace, Trace
+
+_MANY_ROWS = 6
+"""How many of the rows that let the packet pass a verdict names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that a verdict rests on.
+
+    `forward` and `back` are the model's walks of the probe and of its answer over `tables`, `back`
+    None where the model could not make one; `counted` what the kernel's counters say, in words.
+    """
+
+    trace: Trace
+    tables: Tables
+    forward: Walk
+    back: Walk | None
+    intent: Intent
+    counted: tuple[str, ...] = ()
+
+
+def judge(case: Case) -> Verdict:
+    """Say whether the network works for the probe, and if not, where, why, and how to mend it."""
+    located = locate(case.trace)
+    if located.healthy:
+        return _judge_success(case, located)
+    stops = _stops(case)
+    if not stops:
+        return _judge_unexplained(case, located)
+    place = _Fit.of(case, stops[0])
+    if place.passed:
+        return _contradicted(case, located, stops[0])
+    first = _cause(case, stops[0], _confidence(case, place))
+    others = (_cause(case, finding, Confidence.LIKELY) for finding in stops[1:])
+    return replace(
+        located,
+        summary=f"{located.summary} {first.summary}",
+        layer=first.layer,
+        object=first.object,
+        cause=first.code,
+        causes=(first, *_distinct(others, first)),
+        evidence=(
+            Evidence(source=Source.CONFIGURED, text=f"{first.row}"),
+            *located.evidence,
+            *_counted(case),
+        ),
+        ruled_out=_rows_before(case, stops[0]),
+    )
+
+
+def explain_walks(tables: Tables, intent: Intent, *walks: Walk) -> tuple[Cause, ...]:
+    """Return the causes that the model alone finds, for packets that were never sent."""
+    stops = (finding for walk in walks for finding in walk.stops)
+    found = _merge(stops, tables.state.links)
+    return tuple(_make_cause(it, tables, intent, Confidence.LIKELY) for it in found)
+
+
+def confirm(verdict: Verdict, trace: Trace) -> Verdict:
+    """The verdict after `trace` of a probe in a copy of the lab where its causes were mended."""
+    mended = trace.replied == len(trace.packets)
+    said = "all replies came" if mended else f"{trace.replied} of {len(trace.packets)} replies came"
+    tried = Evidence(
+        source=Source.OBSERVED, text=f"in a copy of the lab with the fix applied {said}"
+    )
+    causes = verdict.causes
+    if mended:
+        causes = tuple(
+            replace(cause, confidence=Confidence.CONFIRMED) if cause.fix.change else cause
+            for cause in causes
+        )
+    return replace(verdict, causes=causes, evidence=(*verdict.evidence, tried))
+
+
+def _judge_success(case: Case, located: Verdict) -> Verdict:
+    """All replies came: what is left is what delays or damages packets against the topology."""
+    harms = [
+        (finding, evidence)
+        for finding, evidence in measured_harms(case.trace, _walks(case))
+        if _is_suspect(case, finding)
+    ]
+    expected = _stops(case)
+    contradiction = f"the model expected a loss: {_say(case, expected[0])}" if expected else ""
+    if not harms:
+        return replace(located, contradiction=contradiction)
+    causes = tuple(_cause(case, finding, Confidence.PROVEN) for finding, _ in harms)
+    return replace(
+        located,
+        healthy=False,
+        summary=f"{located.summary} But {causes[0].summary}",
+        layer=causes[0].layer,
+        object=causes[0].object,
+        cause=causes[0].code,
+        causes=causes,
+        evidence=(
+            *(Evidence(source=Source.OBSERVED, text=text) for _, text in harms),
+            *located.evidence,
+            *_counted(case),
+        ),
+        contradiction=contradiction,
+    )
+
+
+def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
+    """The model lets the packet pass: what it knows to lose some of them, or nothing."""
+    lossy = list(losing_harms(case.trace, _walks(case)))
+    lossy.sort(key=lambda item: not _is_suspect(case, item[0]))
+    if not lossy:
+        return replace(located, evidence=(*located.evidence, *_counted(case)))
+    causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in lossy[:1]]
+    causes += (_cause(case, finding, Confidence.CANDIDATE) for finding, _ in lossy[1:])
+    first = causes[0]
+    return replace(
+        located,
+        summary=f"{located.summary} {first.summary}",
+        layer=first.layer,
+        object=first.object,
+        cause=first.code,
+        causes=(first, *_distinct(causes[1:], first)),
+        evidence=(
+            *(Evidence(source=Source.OBSERVED, text=text) for _, text in lossy),
+            *located.evidence,
+            *_counted(case),
+        ),
+    )
+
+
+def _contradicted(case: Case, located: Verdict, stop: Finding) -> Verdict:
+    return replace(
+        located,
+        contradiction=f"the model expected the loss elsewhere: {_say(case, stop)}",
+        evidence=(*located.evidence, *_counted(case)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fit:
+    """Whether the taps saw the packet before the place of a finding, and behind it."""
+
+    reached: bool
+    passed: bool
+
+    @classmethod
+    def of(cls, case: Case, finding: Finding) -> _Fit:
+        before, behind = _around(case, finding)
+        packet = _typical(case.trace)
+        seen = _seen(case.trace, packet)
+        last = next((step for step in reversed(before)), None)
+        return cls(
+            reached=last is None or _key(last, case) in seen,
+            passed=any(
+                _key(step, case) in seen for step in behind if step.packet.payload is Payload.IP
+            ),
+        )
+
+
+def _confidence(case: Case, place: _Fit) -> Confidence:
+    unmodelled = any(walk.unmodelled for walk in _walks(case))
+    return Confidence.PROVEN if place.reached and not unmodelled else Confidence.LIKELY
+
+
+_Key = tuple[Passage, str]
+_Place = tuple[str, str | None]
+_NOWHERE: _Place = ("", None)
+
+
+def _key(step: WalkStep, case: Case) -> _Key | None:
+    """What a sighting of this step's packet would have: its passage, and what the packet is."""
+    if step.passage is None:
+        return None
+    if step.packet.payload is not Payload.IP:
+        return (step.passage, step.packet.payload.value)
+    back = case.back is not None and any(step is other for other in case.back.steps)
+    return (step.passage, "answer" if back else "probe")
+
+
+def _seen(trace: Trace, packet: PacketTrace) -> set[_Key | None]:
+    kinds = {PacketKind.REQUEST: "probe", PacketKind.REPLY: "answer", PacketKind.RESET: "answer"}
+    steps = (*packet.forward, *packet.back)
+    seen: set[_Key | None] = {
+        (step.hop.passage, kinds[step.sighting.kind])
+        for step in steps
+        if step.sighting.kind in kinds
+    }
+    asked = trace.observation.sightings
+    return seen | {
+        ((s.netns, s.ifname, s.direction), s.kind.value)
+        for s in asked
+        if s.kind in (PacketKind.WHO_HAS, PacketKind.IS_AT)
+    }
+
+
+def _around(case: Case, finding: Finding) -> tuple[list[WalkStep], list[WalkStep]]:
+    """The passages before a finding and behind it, on the walk that it is of and further on."""
+    steps = [step for walk in _walks(case) for step in walk.steps]
+    at = next(number for number, step in enumerate(steps) if step.finding is finding)
+    own = steps[at]
+    before = [step for step in steps[:at] if step.passage]
+    behind = [step for step in steps[at + 1 :] if step.passage]
+    if own.passage:  # what comes in was seen before it was stopped, what goes out was not
+        (before if own.direction is Direction.IN else behind).append(own)
+    return before, behind
+
+
+def _typical(trace: Trace) -> PacketTrace:
+    return next(p for p in trace.packets if p.outcome is not Outcome.REPLIED)
+
+
+def _walks(case: Case) -> tuple[Walk, ...]:
+    return (case.forward, case.back) if case.back else (case.forward,)
+
+
+def _stops(case: Case) -> list[Finding]:
+    """What stops the probe or its answer: the first, and what is suspect behind it."""
+    stops = (finding for walk in _walks(case) for finding in walk.stops)
+    found = _merge(stops, case.tables.state.links)
+    return [*found[:1], *(finding for finding in found[1:] if _is_suspect(case, finding))]
+
+
+def _merge(findings: Iterable[Finding], links: Collection[Link] = ()) -> list[Finding]:
+    """Each row once, and without what only follows from another finding.
+
+    A link has no carrier where its other end is down, and a sub-interface goes down with the link
+    below it.
+    """
+    found: dict[object, Finding] = {}
+    for finding in findings:
+        item = finding.item
+        row = (type(item), item.id) if item else (finding.reason, finding.place, finding.row)
+        found.setdefault(row, finding)
+    kept = list(found.values())
+    down = {finding.place for finding in kept if finding.reason is Reason.LINK_DOWN}
+    parents: dict[_Place, _Place] = {
+        (link.netns, link.name): (link.netns, link.parent) for link in links if link.parent
+    }
+    return [
+        finding
+        for finding in kept
+        if not (finding.reason is Reason.LINK_DOWN and parents.get(finding.place, _NOWHERE) in down)
+        and not (
+            finding.reason is Reason.NO_CARRIER
+            and any((other.netns, other.name) in down for other in finding.others)
+        )
+    ]
+
+
+def _is_suspect(case: Case, finding: Finding) -> bool:
+    item = finding.item
+    return item is not None and (type(item), item.id) in case.tables.suspects
+
+
+def _cause(case: Case, finding: Finding, confidence: Confidence) -> Cause:
+    return _make_cause(finding, case.tables, case.intent, confidence)
+
+
+def _make_cause(finding: Finding, tables: Tables, intent: Intent, confidence: Confidence) -> Cause:
+    accused = blame(finding, tables.state)
+    return Cause(
+        code=accused.code,
+        layer=accused.layer,
+        object=accused.object,
+        summary=f"{accused.object} {PHRASES[finding.reason]}.",
+        row=finding.row,
+        confidence=confidence,
+        fix=make_fix(finding, accused, intent),
+    )
+
+
+def _distinct(causes: Iterable[Cause], first: Cause) -> Iterator[Cause]:
+    """Causes that say something new."""
+    known = {(first.code, first.object)}
+    for cause in causes:
+        if (cause.code, cause.object) not in known:
+            known.add((cause.code, cause.object))
+            yield cause
+
+
+def _say(case: Case, finding: Finding) -> str:
+    accused = blame(finding, case.tables.state)
+    return f"{accused.object} {PHRASES[finding.reason]} ({finding.row})"
+
+
+def _counted(case: Case) -> Iterator[Evidence]:
+    return (Evidence(source=Source.COUNTED, text=text) for text in case.counted)
+
+
+def _rows_before(case: Case, stop: Finding) -> tuple[str, ...]:
+    """The last rows that let the packet pass before it was stopped, each once."""
+    steps = [step for walk in _walks(case) for step in walk.steps]
+    at = next(number for number, step in enumerate(steps) if step.finding is stop)
+    rows = [step.row for step in steps[:at] if step.row and not step.finding]
+    return tuple(dict.fromkeys(rows))[-_MANY_ROWS:]

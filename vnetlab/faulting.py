@@ -1,0 +1,243 @@
+"""The verbs of faults: inject one, clear them, and score the verdicts on them.
+
+A fault is a change of a running lab's State, made by the same machinery as `up`: `up` and `clear`
+see it as drift, and repair it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations
+from pathlib import Path
+
+from vnetlab import lab as verbs
+from vnetlab.errors import UsageError
+from vnetlab.faults.catalogue import CATALOGUE, find_fault, find_place, named_places
+from vnetlab.faults.fault import Fault, Flow, Place
+from vnetlab.faults.score import Result, accusations, truth_of
+from vnetlab.investigation import investigate, walk_both_ways
+from vnetlab.state.objects import Role, State
+from vnetlab.state.plan import Plan
+from vnetlab.state.tables import Tables
+from vnetlab.topology.topology import Topology
+from vnetlab.trace.endpoints import choose_endpoints
+from vnetlab.trace.forwarding.walk import Walk, WalkStep
+
+_ENDS = (Role.VM, Role.HOST)
+_PAIRS_TRIED = 3
+"""How many pairs of nodes are probed at most, until one shows an effect of the fault."""
+
+Progress = Callable[[str], None]
+
+
+def inject(name: str, kind: str, place: str, root: Path) -> Plan:
+    """Make a fault of a kind at a place of a running lab, and return what was changed.
+
+    Raises UsageError if there is no such lab, kind or place; KernelRefusedError with what the
+    kernel would not do.
+    """
+    fault = find_fault(kind)
+    state = verbs.snapshot(name, root).tables.state
+    return _inject(name, fault, find_place(fault, place, state), root)
+
+
+def _inject(name: str, fault: Fault, place: Place, root: Path) -> Plan:
+    return verbs.change(name, root, lambda state: fault.change(state, place))
+
+
+def places(name: str, kind: str, root: Path) -> tuple[str, ...]:
+    """Where a kind of fault can be in a running lab. Raises UsageError for no such lab or kind."""
+    return tuple(named_places(find_fault(kind), verbs.snapshot(name, root).tables.state))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What is scored: `per_kind` places of each kind (None: all), pairs of faults, healthy probes.
+
+    `kinds` are those asked for, all if empty. The same `seed` gives the same sample.
+    """
+
+    seed: int = 0
+    per_kind: int | None = 1
+    pairs: int = 0
+    healthy: int = 0
+    kinds: tuple[str, ...] = ()
+
+
+def score(
+    topology: Topology, root: Path, sample: Sample, *, done: Iterable[Result] = ()
+) -> Iterator[Result]:
+    """Build a copy of the lab, try the faults one after the other, yield how each went.
+
+    The copy has a name of its own, and is gone at the end. What is among `done` is left out.
+    """
+    topology = replace(topology, name=f"{topology.name}-score")
+    known = {(r.topology, r.kind, r.place) for r in done}
+    verbs.up(topology, root)
+    try:
+        yield from _Scorer(topology, root, sample).run(known)
+    finally:
+        verbs.down(topology.name, root)
+
+
+class _Scorer:
+    """One lab under test."""
+
+    def __init__(self, topology: Topology, root: Path, sample: Sample) -> None:
+        self._topology = topology
+        self._root = root
+        self._sample = sample
+        seed = f"{sample.seed} {topology.name}"
+        self._random = random.Random(seed)  # noqa: S311 # chooses a sample, guards no secret
+        self._tables = verbs.snapshot(topology.name, root).tables
+        self._ways: dict[tuple[str, str, Flow], tuple[Walk, ...]] = {}
+
+    def run(self, known: set[tuple[str, str, str]]) -> Iterator[Result]:
+        for number, (source, destination) in enumerate(self._healthy_pairs()):
+            if (self._topology.name, "healthy", str(number)) not in known:
+                yield self._probe("healthy", str(number), (), Flow(), source, destination)
+        for fault, name, place in self._singles():
+            if (self._topology.name, fault.kind, name) not in known:
+                yield self._try([(fault, place)], fault.kind, name)
+        for first, second in self._doubles():
+            kind = f"{first[0].kind} + {second[0].kind}"
+            name = f"{first[1].object} + {second[1].object}"
+            if (self._topology.name, kind, name) not in known:
+                yield self._try([first, second], kind, name)
+
+    def _healthy_pairs(self) -> list[tuple[str, str]]:
+        pairs = [pair for pair in self._pairs() if self._passes(*pair, Flow())]
+        return [self._random.choice(pairs) for _ in range(self._sample.healthy)] if pairs else []
+
+    def _singles(self) -> Iterator[tuple[Fault, str, Place]]:
+        for kind, fault in CATALOGUE.items():
+            if self._sample.kinds and kind not in self._sample.kinds:
+                continue
+            found = [
+                (name, place)
+                for name, place in named_places(fault, self._tables.state).items()
+                if next(self._pairs_over(place, fault.flow), None)
+            ]
+            wanted = self._sample.per_kind
+            chosen = (
+                found if wanted is None else self._random.sample(found, min(wanted, len(found)))
+            )
+            for name, place in chosen:
+                yield fault, name, place
+
+    def _doubles(self) -> Iterator[tuple[tuple[Fault, Place], tuple[Fault, Place]]]:
+        """Pairs of faults of one flow that do not lose packets by chance, on one path."""
+        singles = [(f, p) for f, _, p in self._singles() if not f.harms and f.flow == Flow()]
+        for _ in range(self._sample.pairs if singles else 0):
+            first = self._random.choice(singles)
+            others = [it for it in singles if self._share_a_path(first[1], it[1])]
+            if others:
+                yield first, self._random.choice(others)
+
+    def _share_a_path(self, one: Place, other: Place) -> bool:
+        if one.netns == other.netns and one.link == other.link:
+            return False
+        pairs = set(self._pairs_over(one, Flow()))
+        return any(pair in pairs for pair in self._pairs_over(other, Flow()))
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        ends = sorted(n.name for n in self._tables.state.namespaces if n.role in _ENDS)
+        return list(permutations(ends, 2))
+
+    def _pairs_over(self, place: Place, flow: Flow) -> Iterator[tuple[str, str]]:
+        """Pairs whose packets or answers pass a place while the lab is healthy."""
+        for pair in self._pairs():
+            if self._passes(*pair, flow):
+                steps = (s for walk in self._walks(*pair, flow) for s in walk.steps)
+                if any(_touches(step, place, self._tables.state) for step in steps):
+                    yield pair
+
+    def _passes(self, source: str, destination: str, flow: Flow) -> bool:
+        walks = self._walks(source, destination, flow)
+        return len(walks) == 2 and all(walk.passes for walk in walks)  # both ways
+
+    def _walks(self, source: str, destination: str, flow: Flow) -> tuple[Walk, ...]:
+        key = (source, destination, flow)
+        if key not in self._ways:
+            self._ways[key] = _walk(self._tables, source, destination, flow)
+        return self._ways[key]
+
+    def _try(self, faults: Sequence[tuple[Fault, Place]], kind: str, name: str) -> Result:
+        """Inject, let caches run out, probe; another pair of nodes if this one noticed nothing."""
+        lab, root = self._topology.name, self._root
+        flow = faults[0][0].flow
+        shared = [set(self._pairs_over(place, flow)) for _, place in faults]
+        pairs = sorted(set.intersection(*shared))
+        self._random.shuffle(pairs)
+        truth = tuple(truth_of(fault, place.object) for fault, place in faults)
+        try:
+            for fault, place in faults:
+                _inject(lab, fault, place, root)
+            verbs.forget(lab, root)
+            for source, destination in pairs[:_PAIRS_TRIED]:
+                result = self._probe(kind, name, truth, flow, source, destination)
+                if result.effective:
+                    break
+        finally:
+            verbs.repair(lab, root)
+            verbs.forget(lab, root)
+        return replace(result, truth=truth)
+
+    def _probe(
+        self,
+        kind: str,
+        place: str,
+        truth: Sequence[object],
+        flow: Flow,
+        source: str,
+        destination: str,
+    ) -> Result:
+        found = investigate(
+            self._topology.name, source, destination, self._root, options=_options(flow)
+        )
+        trace = found.trace
+        return Result(
+            topology=self._topology.name,
+            kind=kind,
+            place=place,
+            source=source,
+            destination=destination,
+            truth=(),
+            accused=accusations(found.verdict),
+            healthy=found.verdict.healthy,
+            effective=not truth
+            or trace.replied < len(trace.packets)
+            or not found.verdict.healthy
+            or (kind in CATALOGUE and CATALOGUE[kind].harms),
+            contradiction=found.verdict.contradiction,
+        )
+
+
+def _walk(tables: Tables, source: str, destination: str, flow: Flow) -> tuple[Walk, ...]:
+    try:
+        ends = choose_endpoints(tables.state, source, destination, version=flow.version)
+    except UsageError:  # they do not both speak that version of IP
+        return ()
+    request = verbs.make_request(ends, _options(flow))
+    forward, back = walk_both_ways(tables, request)
+    return (forward, back) if back else (forward,)
+
+
+def _options(flow: Flow) -> verbs.ProbeOptions:
+    return verbs.ProbeOptions(
+        protocol=flow.protocol, size=flow.size, count=flow.count, version=flow.version
+    )
+
+
+def _touches(step: WalkStep, place: Place, state: State) -> bool:
+    if step.netns != place.netns or place.link not in (None, step.link):
+        return False
+    if place.vlan is None:
+        return True
+    untagged = any(
+        (v.netns, v.link, v.vid) == (place.netns, place.link, place.vlan) and v.untagged
+        for v in state.bridge_vlans
+    )
+    return step.packet.vlan == (None if untagged else place.vlan)

@@ -1,0 +1,124 @@
+"""How good the verdicts are: faults injected, verdicts given, and how they compare (pure)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from vnetlab.diagnosis.verdict import Layer, Verdict
+from vnetlab.faults.fault import Fault
+
+
+class Mark(Enum):
+    """How a verdict compares with the truth, best first."""
+
+    EXACT = "exact"
+    """The right object and the right code."""
+    OBJECT = "right object"
+    LAYER = "right layer"
+    WRONG = "wrong accusation"
+    NONE = "none"
+    """No cause was named: the verdict says that it is unknown, or that all is well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accusation:
+    """What is accused, or what is to blame: a code, an object and its layer."""
+
+    code: str
+    object: str
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One fault (or two, or none), one probe, one verdict.
+
+    `truth` is empty for a healthy lab. `effective`: the fault did something to the probe.
+    """
+
+    topology: str
+    kind: str
+    place: str
+    source: str
+    destination: str
+    truth: tuple[Accusation, ...]
+    accused: tuple[Accusation, ...]
+    healthy: bool
+    effective: bool
+    contradiction: str = ""
+
+    @property
+    def mark(self) -> Mark:
+        """The worst mark over all truths; for a healthy lab, whether anything was accused."""
+        if not self.truth:
+            return Mark.WRONG if self.accused else Mark.EXACT
+        marks = list(Mark)
+        return max((_mark(it, self.accused) for it in self.truth), key=marks.index)
+
+
+def truth_of(fault: Fault, place: str) -> Accusation:
+    """What a verdict must say of a fault at a place."""
+    return Accusation(code=fault.code, object=place, layer=fault.layer)
+
+
+def accusations(verdict: Verdict) -> tuple[Accusation, ...]:
+    """What a verdict says."""
+    return tuple(
+        Accusation(code=cause.code, object=cause.object, layer=cause.layer)
+        for cause in verdict.causes
+    )
+
+
+def _mark(truth: Accusation, accused: Sequence[Accusation]) -> Mark:
+    if any((it.code, it.object) == (truth.code, truth.object) for it in accused):
+        return Mark.EXACT
+    if any(it.object == truth.object for it in accused):
+        return Mark.OBJECT
+    if any(it.layer is truth.layer for it in accused):
+        return Mark.LAYER
+    return Mark.WRONG if accused else Mark.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """How many of the verdicts on one layer got each mark."""
+
+    name: str
+    counts: tuple[tuple[Mark, int], ...]
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(count for _, count in self.counts)
+
+
+def tabulate(results: Iterable[Result]) -> tuple[Row, ...]:
+    """A row for each layer of single faults, then pairs, healthy labs, and all single faults."""
+    by_row: dict[str, Counter[Mark]] = {}
+    singles: Counter[Mark] = Counter()
+    for result in results:
+        if result.truth and not result.effective:
+            continue
+        name = _row_name(result)
+        by_row.setdefault(name, Counter())[result.mark] += 1
+        if len(result.truth) == 1:
+            singles[result.mark] += 1
+    order = [layer.value for layer in Layer] + [_PAIRS, _HEALTHY]
+    rows = [_row(name, by_row[name]) for name in order if name in by_row]
+    return (*rows, _row(_SINGLES, singles)) if singles else tuple(rows)
+
+
+_PAIRS, _HEALTHY, _SINGLES = "two faults at once", "healthy", "all single faults"
+
+
+def _row_name(result: Result) -> str:
+    if not result.truth:
+        return _HEALTHY
+    return result.truth[0].layer.value if len(result.truth) == 1 else _PAIRS
+
+
+def _row(name: str, counts: Counter[Mark]) -> Row:
+    return Row(name=name, counts=tuple((mark, counts[mark]) for mark in Mark))

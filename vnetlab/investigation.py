@@ -1,0 +1,122 @@
+"""The verbs that say why: a probe judged, and a flow explained without one.
+
+They put together what `vnetlab.lab` observes, what the model of the datapath predicts from it, and
+what a probe saw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from vnetlab import lab as verbs
+from vnetlab.diagnosis.explanation import Explanation
+from vnetlab.diagnosis.fixes import Intent
+from vnetlab.diagnosis.judge import Case, confirm, explain_walks, judge
+from vnetlab.diagnosis.verdict import Verdict
+from vnetlab.state.diff import Change
+from vnetlab.state.edit import carry_out
+from vnetlab.state.plan import Plan
+from vnetlab.state.tables import Tables
+from vnetlab.trace.endpoints import choose_endpoints
+from vnetlab.trace.forwarding.ip import reply_to, walk_flow
+from vnetlab.trace.forwarding.packet import first_packet
+from vnetlab.trace.forwarding.walk import Walk
+from vnetlab.trace.request import ProbeRequest
+from vnetlab.trace.trace import Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Investigation:
+    """A probe, and what it says about the network."""
+
+    trace: Trace
+    verdict: Verdict
+
+
+def investigate(
+    name: str, source: str, destination: str, root: Path, *, options: verbs.ProbeOptions
+) -> Investigation:
+    """Send a probe and judge it by the tables that the kernel had before.
+
+    Raises what `vnetlab.lab.probe` raises.
+    """
+    snapshot = verbs.snapshot(name, root)
+    trace = verbs.probe(
+        name, source, destination, root, options=options, state=snapshot.tables.state
+    )
+    forward, back = walk_both_ways(snapshot.tables, trace.request)
+    case = Case(
+        trace=trace,
+        tables=snapshot.tables,
+        forward=forward,
+        back=back,
+        intent=_intent(snapshot),
+    )
+    return Investigation(trace=trace, verdict=judge(case))
+
+
+def verify(
+    name: str, found: Investigation, root: Path, *, options: verbs.ProbeOptions
+) -> Investigation:
+    """Mend what was found in a copy of the lab, and probe there.
+
+    The causes are confirmed if the packets arrive in the copy. The lab itself is left as it is, and
+    the copy is gone afterwards. Raises what `vnetlab.lab.up` and `probe` raise.
+    """
+    changes = repairs(found.verdict)
+    if not changes:
+        return found
+    ends = found.trace.request.endpoints
+    with verbs.copied(name, root) as copy:
+        verbs.change(copy, root, partial(carry_out, changes))
+        destination = str(ends.destination_address)
+        trace = verbs.probe(copy, ends.source, destination, root, options=options)
+    return replace(found, verdict=confirm(found.verdict, trace))
+
+
+def mend(name: str, verdict: Verdict, root: Path) -> Plan:
+    """Make in the lab itself the changes that mend what a verdict found; return what was done."""
+    return verbs.change(name, root, partial(carry_out, repairs(verdict)))
+
+
+def repairs(verdict: Verdict) -> tuple[Change, ...]:
+    """The changes that mend the causes of a verdict, as far as there are any."""
+    return tuple(cause.fix.change for cause in verdict.causes if cause.fix.change is not None)
+
+
+def explain(
+    name: str, source: str, destination: str, root: Path, *, options: verbs.ProbeOptions
+) -> Explanation:
+    """Say what the kernel would do with a packet and its answer, and send none.
+
+    Raises UsageError if there is no such lab, node or address.
+    """
+    snapshot = verbs.snapshot(name, root)
+    state = snapshot.tables.state
+    ends = choose_endpoints(state, source, destination, version=options.version)
+    request = verbs.make_request(ends, options)
+    forward, back = walk_both_ways(snapshot.tables, request)
+    walks = (forward, back) if back else (forward,)
+    return Explanation(
+        request=request,
+        forward=forward,
+        back=back,
+        causes=explain_walks(snapshot.tables, _intent(snapshot), *walks),
+        labels={(link.netns, link.name): link.label for link in state.links if link.label},
+    )
+
+
+def walk_both_ways(tables: Tables, request: ProbeRequest) -> tuple[Walk, Walk | None]:
+    """The model's walk of a probe, and that of its answer where the probe can arrive at all."""
+    packet = first_packet(request)
+    forward = walk_flow(tables, request.endpoints.source, packet)
+    if not forward.arrived:
+        return forward, None
+    answer = reply_to(packet, forward)
+    return forward, walk_flow(tables, request.endpoints.destination, answer, answers=forward)
+
+
+def _intent(snapshot: verbs.Snapshot) -> Intent:
+    return Intent(changes=snapshot.changes, lines=dict(snapshot.lines))
