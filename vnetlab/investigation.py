@@ -15,6 +15,7 @@ from vnetlab.diagnosis.explanation import Explanation
 from vnetlab.diagnosis.fixes import Intent
 from vnetlab.diagnosis.judge import Case, confirm, explain_walks, judge
 from vnetlab.diagnosis.verdict import Verdict
+from vnetlab.errors import UsageError
 from vnetlab.state.diff import Change
 from vnetlab.state.edit import carry_out
 from vnetlab.state.plan import Plan
@@ -23,7 +24,7 @@ from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.ip import reply_to, walk_flow
 from vnetlab.trace.forwarding.packet import first_packet
 from vnetlab.trace.forwarding.walk import Walk
-from vnetlab.trace.request import ProbeRequest
+from vnetlab.trace.request import Endpoints, ProbeRequest
 from vnetlab.trace.trace import Trace
 
 
@@ -43,8 +44,9 @@ def investigate(
     Raises what `vnetlab.lab.probe` raises.
     """
     snapshot = verbs.snapshot(name, root)
+    ends = _endpoints(snapshot, source, destination, options)
     trace = verbs.probe(
-        name, source, destination, root, options=options, state=snapshot.tables.state
+        name, source, destination, root, options=options, state=snapshot.tables.state, ends=ends
     )
     forward, back = walk_both_ways(snapshot.tables, trace.request)
     case = Case(
@@ -71,8 +73,7 @@ def verify(
     ends = found.trace.request.endpoints
     with verbs.copied(name, root) as copy:
         verbs.change(copy, root, partial(carry_out, changes))
-        destination = str(ends.destination_address)
-        trace = verbs.probe(copy, ends.source, destination, root, options=options)
+        trace = verbs.probe(copy, ends.source, ends.destination, root, options=options, ends=ends)
     return replace(found, verdict=confirm(found.verdict, trace))
 
 
@@ -95,8 +96,7 @@ def explain(
     """
     snapshot = verbs.snapshot(name, root)
     state = snapshot.tables.state
-    ends = choose_endpoints(state, source, destination, version=options.version)
-    request = verbs.make_request(ends, options)
+    request = verbs.make_request(_endpoints(snapshot, source, destination, options), options)
     forward, back = walk_both_ways(snapshot.tables, request)
     walks = (forward, back) if back else (forward,)
     return Explanation(
@@ -116,6 +116,18 @@ def walk_both_ways(tables: Tables, request: ProbeRequest) -> tuple[Walk, Walk | 
         return forward, None
     answer = reply_to(packet, forward)
     return forward, walk_flow(tables, request.endpoints.destination, answer, answers=forward)
+
+
+def _endpoints(
+    snapshot: verbs.Snapshot, source: str, destination: str, options: verbs.ProbeOptions
+) -> Endpoints:
+    """The addresses that the nodes are meant to have: one that a node has lost is the question."""
+    version = options.version
+    try:
+        return choose_endpoints(snapshot.meant, source, destination, version=version)
+    except UsageError:
+        state = snapshot.tables.state
+        return choose_endpoints(state, source, destination, version=version)
 
 
 def _intent(snapshot: verbs.Snapshot) -> Intent:

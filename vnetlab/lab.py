@@ -29,7 +29,7 @@ from vnetlab.state.features import Feature, required_features
 from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.links import find_link, lost_when_down, named_links
 from vnetlab.state.objects import Link, Object, Route, State
-from vnetlab.state.outside import HOST, NOWHERE, Outside, restored_settings
+from vnetlab.state.outside import HOST, NOWHERE, Outside, restored_settings, without_host
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.refusals import untaken
 from vnetlab.state.running import Service
@@ -68,14 +68,16 @@ class ProbeOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A lab at one moment: its tables, what `up` would change, and where its objects are written.
+    """A lab at one moment: its tables, how it is meant to be, and where its objects are written.
 
-    Without changes and lines for a lab that was never completed.
+    `changes` are what `up` would change. Of a lab that was never completed nothing is known but its
+    tables.
     """
 
     tables: Tables
-    changes: tuple[Change, ...]
-    lines: tuple[tuple[str, str], ...]
+    meant: State = State()
+    changes: tuple[Change, ...] = ()
+    lines: tuple[tuple[str, str], ...] = ()
 
 
 def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: None) -> Plan:
@@ -243,13 +245,13 @@ def snapshot(name: str, root: Path) -> Snapshot:
     with lab.locked(shared=True), Nodes(lab) as present:
         if not lab.topology.exists():
             tables = read_tables(present, observe(present))
-            return Snapshot(tables=tables, changes=(), lines=())
+            return Snapshot(tables=tables)
         topology = _cached(lab)
-        desired = _desired(topology)
+        desired = _meant(lab, present)
         observed = _observe(present, desired)
         changes = _plan(desired, observed).changes
         tables = read_tables(present, observed, suspects=_suspects(changes))
-        return Snapshot(tables=tables, changes=changes, lines=topology.lines)
+        return Snapshot(tables=tables, meant=desired, changes=changes, lines=topology.lines)
 
 
 def _suspects(changes: Iterable[Change]) -> frozenset[tuple[type, Hashable]]:
@@ -265,7 +267,7 @@ def change(name: str, root: Path, edit: Callable[[State], State]) -> Plan:
     """
     lab = _existing(name, root)
     with lab.locked(), Nodes(lab) as present:
-        observed = _observe(present, _meant(lab))
+        observed = _observe(present, _meant(lab, present))
         todo = diff_states(desired=edit(observed.state), observed=observed.state)
         plan = order_changes(item for item in todo if not _makes_up_for(item, observed.state))
         apply(plan, present, observed)
@@ -286,9 +288,9 @@ def copied(name: str, root: Path) -> Iterator[str]:
     """
     lab = _existing(name, root)
     with lab.locked(shared=True), Nodes(lab) as present:
-        observed = _observe(present, _meant(lab)).state
+        observed = _observe(present, _meant(lab, present)).state
     copy = LabDir(root, f"{name}-copy-{os.getpid()}")
-    state = replace(observed, services=frozenset(), limits=frozenset())
+    state = without_host(replace(observed, services=frozenset(), limits=frozenset()))
     try:
         with copy.locked(), Nodes(copy) as present:
             copy.create()
@@ -305,7 +307,7 @@ def repair(name: str, root: Path) -> Plan:
     """Make a lab again what its topology says; return what was done. Raises what `up` does."""
     lab = _existing(name, root)
     with lab.locked(), Nodes(lab) as present:
-        return _converge(_desired(_cached(lab)), present)
+        return _converge(_meant(lab, present), present)
 
 
 def forget(name: str, root: Path) -> None:
@@ -338,10 +340,12 @@ def probe(
     *,
     options: ProbeOptions,
     state: State | None = None,
+    ends: Endpoints | None = None,
 ) -> Trace:
     """Send a probe from one node to another (or to an address) and watch it at every hop.
 
-    `state` is the lab's if it was observed just before. Raises UsageError if there is no such lab,
+    `state` is the lab's if it was observed just before, `ends` are the addresses if they have been
+    chosen. Raises UsageError if there is no such lab,
     node or address, ProbeError if it cannot be watched.
     """
     from vnetlab.trace.endpoints import choose_endpoints
@@ -352,7 +356,7 @@ def probe(
     lab = _existing(name, root)
     with lab.locked(shared=True), Nodes(lab) as present:
         state = state or observe(present).state
-        ends = choose_endpoints(state, source, destination, version=options.version)
+        ends = ends or choose_endpoints(state, source, destination, version=options.version)
         request = make_request(ends, options)
         forward = expected_path(state, ends.source, ends.destination_address)
         back = expected_path(state, ends.destination, ends.source_address)
@@ -386,9 +390,13 @@ def _desired(topology: Topology, outside: Outside | None = None) -> State:
     )
 
 
-def _meant(lab: LabDir) -> State:
+def _meant(lab: LabDir, nodes: Nodes) -> State:
     """What a running lab should be; nothing is known of one that was never completed, or a copy."""
-    return _desired(_cached(lab)) if lab.topology.exists() else State()
+    if not lab.topology.exists():
+        return State()
+    topology = _cached(lab)
+    with _host_of(topology, nodes) as outside:
+        return _desired(topology, outside)
 
 
 def _observe(nodes: Nodes, desired: State) -> Observed:

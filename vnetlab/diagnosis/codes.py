@@ -185,7 +185,14 @@ def blame(finding: Finding, state: State) -> Blame:
     )
 
 
-_OF_LINKS = (_Matter.LINK, _Matter.BRIDGE, _Matter.BOND, _Matter.TUNNEL, _Matter.QUEUE)
+_OF_LINKS = (
+    _Matter.LINK,
+    _Matter.BRIDGE,
+    _Matter.BOND,
+    _Matter.TUNNEL,
+    _Matter.FILTER,
+    _Matter.QUEUE,
+)
 """Matters whose object is a link, if the finding is at one; else it is the node."""
 
 

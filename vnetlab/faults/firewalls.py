@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from vnetlab.faults.fault import Fault, Flow, Place, link_places, node_places
 from vnetlab.state.edit import put
@@ -73,9 +74,15 @@ def firewall_faults() -> Iterator[Fault]:
         kind="vnic-rule-drop",
         code="hypervisor.firewall-drop",
         title="a rule of a hypervisor drops what a vNIC sends",
-        places=link_places(Role.VSWITCH_PORT),
+        places=_ports_of_vnics,
         change=_dropped_at_port,
     )
+
+
+def _ports_of_vnics(state: State) -> Iterator[Place]:
+    """Ports of vNICs; the rule is their hypervisor's."""
+    for place in link_places(Role.VSWITCH_PORT)(state):
+        yield replace(place, object=place.netns)
 
 
 def _chained(

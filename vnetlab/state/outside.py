@@ -20,7 +20,17 @@ from ipaddress import IPv4Network
 from vnetlab.errors import UsageError
 from vnetlab.state.nft_rules import counter, rule
 from vnetlab.state.nftables import NftChain, NftRule
-from vnetlab.state.objects import Sysctl
+from vnetlab.state.objects import (
+    Address,
+    Link,
+    LinkId,
+    Namespace,
+    Route,
+    State,
+    Sysctl,
+    collect,
+    everything,
+)
 from vnetlab.topology.external import POOL, PREFIX_LENGTH
 from vnetlab.topology.names import kernel_name
 
@@ -171,3 +181,18 @@ def _distance(prefix: IPv4Network, label: str) -> int:
 
 def _number(label: str) -> int:
     return int.from_bytes(blake2b(label.encode(), digest_size=8).digest())
+
+
+def without_host(state: State) -> State:
+    """`state` without the host's part, and without the links that lead to it."""
+    lost = {link.id for link in state.links if link.peer is not None and link.peer.netns == HOST}
+    return collect(
+        item
+        for item in everything(state)
+        if (item.name if isinstance(item, Namespace) else item.netns) != HOST
+        and not (isinstance(item, Link) and item.id in lost)
+        and not (
+            isinstance(item, Address | Route)
+            and LinkId(netns=item.netns, name=item.link or "") in lost
+        )
+    )
