@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -75,7 +75,7 @@ class Snapshot:
     """
 
     tables: Tables
-    meant: State = State()
+    meant: State = field(default_factory=State)
     changes: tuple[Change, ...] = ()
     lines: tuple[tuple[str, str], ...] = ()
 
