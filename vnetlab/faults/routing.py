@@ -44,7 +44,7 @@ def _address_faults() -> Iterator[Fault]:
     for area, roles in (("guest", _GUESTS), ("router", (Role.ROUTER,))):
         yield Fault(
             kind=f"{area}-address-removed",
-            code=f"{area}.address-missing" if area == "guest" else "guest.wrong-gateway",
+            code=f"{area}.address-missing",
             title=f"a {area} loses an address",
             places=_addresses_of(*roles),
             change=lambda state, place: take(state, _address(place)),
@@ -63,7 +63,7 @@ def _address_faults() -> Iterator[Fault]:
 def _route_faults() -> Iterator[Fault]:
     yield Fault(
         kind="guest-no-default-route",
-        code="guest.no-route",
+        code="guest.no-default-route",
         title="a guest has no default route",
         places=_default_routes,
         change=lambda state, place: take(state, _route(place)),
