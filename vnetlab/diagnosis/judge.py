@@ -177,10 +177,24 @@ class _Fit:
         last = next((step for step in reversed(before)), None)
         return cls(
             reached=last is None or _key(last, case) in seen,
-            passed=any(
+            passed=finding.reason not in _MISLEADING
+            and any(
                 _key(step, case) in seen for step in behind if step.packet.payload is Payload.IP
             ),
         )
+
+
+_MISLEADING = (
+    Reason.WRONG_STATIC_NEIGHBOUR,
+    Reason.STALE_NEIGHBOUR,
+    Reason.WRONG_STATIC_FDB_ENTRY,
+    Reason.WRONG_LEARNED_FDB_ENTRY,
+    Reason.WRONG_ROUTE,
+    Reason.WRONG_NAT,
+    Reason.FILTER_REDIRECT,
+    Reason.DUPLICATE_MAC,
+)
+"""With these a packet goes on, to a wrong place or as a flooded copy: it may be seen behind."""
 
 
 def _confidence(case: Case, place: _Fit) -> Confidence:
