@@ -209,6 +209,11 @@ TREE_EDITS = {
         "priority: 4096, forward_delay: 3s",
         ["physical switch core.br0"],
     ),
+    "hello time of another switch": (
+        "tor1: {links: [core]}",
+        "tor1: {links: [core], stp: {hello_time: 3s}}",
+        ["physical switch tor1.br0"],
+    ),
     "off": (
         "stp: {enabled: true, priority: 4096, forward_delay: 2s, max_age: 6s, hello_time: 1s}",
         "stp: false",

@@ -43,6 +43,7 @@ from vnetlab.state.objects import (
     collect,
     everything,
 )
+from vnetlab.state.outside import HOST
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Phase, Plan
 from vnetlab.state.routing import Neighbour, PolicyRule
@@ -169,7 +170,7 @@ class ModelKernel:
                 table = (NftTable, (item.netns, item.family, item.table))
                 require(table in self._objects, f"no table: {item}")
             case Sysctl() | Service() | Limits() | NftTable():
-                require((Namespace, item.netns) in self._objects, f"no namespace: {item}")
+                require(self._has_namespace(item.netns), f"no namespace: {item}")
         self._objects[key_of(item)] = item
 
     def configure(self, link: Link) -> None:
@@ -240,8 +241,11 @@ class ModelKernel:
             require(self._kind_of_master(link) is Kind.BRIDGE, f"no bridge: {entry}")
 
     def _require_room(self, item: Link | Address | FdbEntry | Route) -> None:
-        require((Namespace, item.netns) in self._objects, f"no namespace: {item}")
+        require(self._has_namespace(item.netns), f"no namespace: {item}")
         require(key_of(item) not in self._objects, f"there already: {item}")
+
+    def _has_namespace(self, name: str) -> bool:
+        return name == HOST or (Namespace, name) in self._objects
 
     def _require_place(self, qdisc: Qdisc) -> None:
         there = self._on(self._link(qdisc.netns, qdisc.link), Qdisc)

@@ -67,6 +67,10 @@ class Channel:
         """Close the socket."""
         self._socket.close()
 
+    def fileno(self) -> int:
+        """The socket's file descriptor."""
+        return self._socket.fileno()
+
     def change(self, requests: Iterable[Request]) -> None:
         """Carry out `requests` in their order.
 

@@ -13,6 +13,7 @@ from pyroute2.netlink.rtnl import RTM_GETQDISC
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel import sysctls
+from vnetlab.kernel.bridge_timers import with_own_times
 from vnetlab.kernel.filter_messages import get_filters, read_filters
 from vnetlab.kernel.limits import observe_limits
 from vnetlab.kernel.messages import (
@@ -125,6 +126,7 @@ class _Reading:
             link = _link(netns, message, names)
             if link.kind is None and link.name in _FALLBACK_TUNNELS:
                 continue
+            link = replace(link, bridge=with_own_times(link.bridge, link.name, channel))
             filtering |= link.vlan_filtering
             forwarding |= link.kind in (Kind.BRIDGE, Kind.VXLAN)
             slaves.append((link, message, raw))

@@ -35,6 +35,11 @@ _BRIDGE = {
     "ageing_time_cs": "IFLA_BR_AGEING_TIME",
     "group_forward_mask": "IFLA_BR_GROUP_FWD_MASK",
     "multicast_snooping": "IFLA_BR_MCAST_SNOOPING",
+    "multicast_querier": "IFLA_BR_MCAST_QUERIER",
+    "vlan_protocol": "IFLA_BR_VLAN_PROTOCOL",
+    "nf_call_iptables": "IFLA_BR_NF_CALL_IPTABLES",
+    "nf_call_ip6tables": "IFLA_BR_NF_CALL_IP6TABLES",
+    "nf_call_arptables": "IFLA_BR_NF_CALL_ARPTABLES",
 }
 _PORT = {
     "priority": ("IFLA_BRPORT_PRIORITY", 2),
@@ -47,6 +52,7 @@ _PORT = {
     "unicast_flood": ("IFLA_BRPORT_UNICAST_FLOOD", 9),
     "proxy_arp": ("IFLA_BRPORT_PROXYARP", 10),
     "proxy_arp_wifi": ("IFLA_BRPORT_PROXYARP_WIFI", 12),
+    "multicast_router": ("IFLA_BRPORT_MULTICAST_ROUTER", 25),
     "multicast_flood": ("IFLA_BRPORT_MCAST_FLOOD", 27),
     "multicast_to_unicast": ("IFLA_BRPORT_MCAST_TO_UCAST", 28),
     "vlan_tunnel": ("IFLA_BRPORT_VLAN_TUNNEL", 29),

@@ -34,6 +34,8 @@ _LAYER_2 = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH)
 
 _OF_NODE = (
     "net/ipv4/icmp_echo_ignore_all",
+    "net/ipv4/icmp_echo_ignore_broadcasts",
+    "net/ipv4/ip_forward",
     "net/ipv4/ip_default_ttl",
     "net/ipv4/ip_no_pmtu_disc",
     "net/ipv6/icmp/echo_ignore_all",
@@ -42,24 +44,33 @@ _OF_NODE = (
 _OF_LINKS = {
     "net/ipv4/conf": (
         "accept_local",
+        "accept_redirects",
         "arp_announce",
         "arp_filter",
         "arp_ignore",
         "forwarding",
         "proxy_arp",
+        "proxy_arp_pvlan",
         "route_localnet",
         "rp_filter",
+        "send_redirects",
         "src_valid_mark",
     ),
     "net/ipv6/conf": ("disable_ipv6", "forwarding", "accept_ra"),
 }
 _OF_ALL_LINKS = (
     "accept_local",
+    "accept_source_route",
+    "arp_accept",
     "arp_announce",
     "arp_filter",
     "arp_ignore",
+    "bc_forwarding",
+    "drop_gratuitous_arp",
+    "drop_unicast_in_l2_multicast",
     "proxy_arp",
     "route_localnet",
+    "send_redirects",
     "src_valid_mark",
 )
 _FORWARDING = {
@@ -88,6 +99,8 @@ def given_rules(netns: str) -> frozenset[PolicyRule]:
 def guard(state: State, given: Mapping[str, str]) -> State:
     """Return `state` with what its nodes have by themselves: settings, where they speak IP.
 
+    Switches do not, and of a hypervisor only its own NICs do.
+
     `given` are the values of KEYS_OF_NEW_NAMESPACE in a new namespace. What `state` says of a
     setting itself counts.
     """
@@ -95,10 +108,12 @@ def guard(state: State, given: Mapping[str, str]) -> State:
     of_node: dict[str, dict[str, str]] = defaultdict(dict)
     for setting in state.sysctls:
         of_node[setting.netns][setting.key] = setting.value
-    nodes = [node for node in state.namespaces if node.role not in _LAYER_2]
+    nodes = sorted(state.namespaces, key=lambda node: node.name)
     links: dict[str, list[Link]] = {node.name: [] for node in nodes}
+    bridging = {node.name for node in nodes if node.role in _LAYER_2}
     for link in state.links:
-        links.get(link.netns, []).append(link)
+        if link.netns not in bridging or link.role is Role.HYPERVISOR_NIC:
+            links.get(link.netns, []).append(link)
     settings = (
         setting
         for node in nodes

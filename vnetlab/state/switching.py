@@ -48,8 +48,8 @@ class BridgeSettings:
     """What a bridge is set to besides VLAN filtering: ip-link(8), `type bridge`.
 
     Times are in centiseconds, as the kernel has them (USER_HZ). One is None where it is observed
-    and cannot be known: with a spanning tree the kernel tells those of the root, and the ageing
-    time of a change of the tree while there is one.
+    and cannot be known: the ageing time during a change of the spanning tree, and on some kernels
+    the others of a bridge that is not the root.
     """
 
     stp: bool = False
@@ -60,6 +60,11 @@ class BridgeSettings:
     ageing_time_cs: int | None = 30000
     group_forward_mask: int = 0
     multicast_snooping: bool = False
+    multicast_querier: bool = False
+    vlan_protocol: int = 0x8100
+    nf_call_iptables: bool = False
+    nf_call_ip6tables: bool = False
+    nf_call_arptables: bool = False
 
 
 def with_unknown_as(known: BridgeSettings, settings: BridgeSettings) -> BridgeSettings:
@@ -95,6 +100,7 @@ class BridgePort:
     proxy_arp_wifi: bool = False
     multicast_to_unicast: bool = False
     vlan_tunnel: bool = False
+    multicast_router: int = 1
     group_forward_mask: int = 0
 
 

@@ -14,6 +14,17 @@ _WORDS = {
     "proxy_arp_wifi": "proxy ARP for Wi-Fi",
     "vlan_tunnel": "VLAN tunnel",
     "fast_lacp": "fast LACP",
+    "vlan_protocol": "VLAN protocol",
+    "nf_call_iptables": "iptables",
+    "nf_call_ip6tables": "ip6tables",
+    "nf_call_arptables": "arptables",
+    "resend_igmp": "IGMP resends",
+    "lacp_selection": "LACP selection",
+    "lacp_system_priority": "LACP system priority",
+    "lacp_user_key": "LACP user key",
+    "lacp_active": "LACP active",
+    "arp_validate": "ARP validation",
+    "arp_all_targets": "all ARP targets",
 }
 
 
