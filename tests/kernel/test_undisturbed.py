@@ -39,9 +39,11 @@ physical_switches:
 hypervisors:
   hv1:
     pnics: {eno1: {to: tor1, rate: 1gbit}}
+    nics: [under]
   hv2:
     pnics: {eno1: {to: tor2, rate: 1gbit, delay: 100us}, eno2: {to: tor1}}
-    vswitches: {vs0: {pnics: [eno1, eno2], teaming: active-backup}}
+    vswitches: {vs0: {pnics: [eno1, eno2], teaming: active-backup}, vs1: {pnics: []}}
+    nics: [{network: under, vswitch: vs0}]
 port_groups:
   customers:
     network: web
@@ -59,12 +61,14 @@ vms:
   b: {on: hv1, nics: [{network: web, security_groups: sg}]}
   c:
     on: hv2
-    nics: [{network: web, port_group: guests, tagged: [{network: db, ipv4: 10.20.0.13}]}]
+    nics:
+      - {vswitch: vs0, network: web, port_group: guests, tagged: [{network: db, ipv4: 10.20.0.13}]}
     routes: [192.0.2.0/24 via 10.10.0.11]
     sysctls: {net.ipv4.ip_forward: 1}
     firewall: {input: [tcp/22, icmp], default: allow}
   t1: {on: hv1, nics: [tenant]}
-  t2: {on: hv2, nics: [tenant]}
+  t2: {on: hv2, nics: [{network: tenant, vswitch: vs0}]}
+  z: {on: hv2, nics: [{network: quiet, vswitch: vs0}]}
 hosts:
   metal: {to: tor1, nics: [{network: db, rate: 1gbit}], run: ["sleep 1000"]}
 routers:
@@ -73,7 +77,7 @@ routers:
     networks: [web, {network: db, vrf: red}]
     vrfs: {red: {}}
     acl: [deny tcp/22]
-    nat: {masquerade: web}
+    nat: {masquerade: web, forward: [{network: web, port: 8080, to: 10.10.0.11}]}
 """
 EDITS = {
     "prefix": ("10.20.0.0/24}", "10.20.0.0/25}"),
@@ -85,7 +89,7 @@ EDITS = {
     "vlans of a pNIC": ("eno2: {to: tor1}", "eno2: {to: tor1, vlans: [5, 10]}"),
     "cabling of a team": ("eno2: {to: tor1}", "eno2: {to: tor2}"),
     "LAG": ("members: 2", "members: 3"),
-    "STP": ("stp: false", "stp: {forward_delay: 2s}"),
+    "STP": ("stp: false", "stp: true"),
     "isolation": ("isolated: false", "isolated: true"),
     "security": ("forged_transmits: reject", "mac_changes: reject"),
     "shaping": ("average: 100mbit", "average: 200mbit"),
@@ -97,10 +101,33 @@ EDITS = {
     "route": ("192.0.2.0/24 via", "192.0.3.0/24 via"),
     "setting": ("ip_forward: 1", "ip_forward: 0"),
     "firewall": ("tcp/22, icmp]", "tcp/23, icmp]"),
-    "a VM moves": ("t1: {on: hv1", "t1: {on: hv2"),
-    "a VM goes": ("  t2: {on: hv2, nics: [tenant]}\n", ""),
+    "a VM moves": (
+        "t2: {on: hv2, nics: [{network: tenant, vswitch: vs0}",
+        "t2: {on: hv1, nics: [tenant",
+    ),
+    "a VM goes": ("  t2: {on: hv2, nics: [{network: tenant, vswitch: vs0}]}\n", ""),
     "service": ("sleep 1000", "sleep 2000"),
     "VRF": ("{network: db, vrf: red}", "db"),
+    "native VLAN of a pNIC": ("rate: 1gbit}}\n    nics", "rate: 1gbit, native: 20}}\n    nics"),
+    "MAC of a hypervisor NIC": (
+        "under, vswitch: vs0}",
+        "under, vswitch: vs0, mac: '02:00:00:00:00:77'}",
+    ),
+    "another vSwitch": ("quiet, vswitch: vs0", "quiet, vswitch: vs1"),
+    "MAC changes": ("forged_transmits: reject", "forged_transmits: reject, mac_changes: reject"),
+    "promiscuous": ("forged_transmits: reject", "forged_transmits: reject, promiscuous: accept"),
+    "no security": ("    security: {forged_transmits: reject}\n", ""),
+    "cost of a link": ("lag: balance-xor", "lag: balance-xor, cost: 7"),
+    "priority of a link": ("lag: balance-xor", "lag: balance-xor, priority: 7"),
+    "mode of a LAG": ("lag: balance-xor", "lag: 802.3ad"),
+    "VLANs of a link": ("lag: balance-xor", "lag: balance-xor, vlans: [5, 20]"),
+    "ACL's ports": ("deny tcp/22", "deny tcp/23"),
+    "ACL's source": ("deny tcp/22", "deny tcp/22 from web"),
+    "ACL's protocol": ("deny tcp/22", "deny udp/22"),
+    "ACL's default": ("acl: [deny", "acl_default: deny\n    acl: [deny"),
+    "forwarded port": ("port: 8080", "port: 8081"),
+    "forwarded protocol": ("port: 8080", "port: 8080, proto: udp"),
+    "forwarded to": ("to: 10.10.0.11}", "to: 10.10.0.12}"),
     "ACL": ("deny tcp/22", "reject tcp/22"),
     "NAT": ("masquerade: web", "masquerade: db"),
 }
