@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from ipaddress import ip_address, ip_interface, ip_network
 
 from vnetlab.state.guards import with_given_rules
@@ -39,7 +40,8 @@ def veth(left: str, right: str, *, mtu: int = 1500) -> list[Link]:
 
 def mac_of(text: str) -> str:
     """The MAC address of the end of a veth pair, the same for the same name."""
-    return "02:" + ":".join(f"{byte:02x}" for byte in text.encode().rjust(5, b"\0")[-5:])
+    digest = blake2b(text.encode(), digest_size=5).digest()
+    return ":".join(f"{byte:02x}" for byte in b"\x02" + digest)
 
 
 def _link(here: LinkId, mtu: int, there: LinkId) -> Link:

@@ -216,7 +216,16 @@ def test_a_prefix_that_is_too_short() -> None:
         found = only(forward(of, "a", "b"))
         assert (found.reason, found.item) == (Reason.WRONG_PREFIX_LENGTH, wrong)
         assert forward(of, "a", "c").passes
-    assert forward(lab(wrong, sysctls={"r:net/ipv4/conf/eth0/proxy_arp": "1"}), "a", "c").passes
+    by_proxy = lab(wrong, without=[right], sysctls={"r:net/ipv4/conf/eth0/proxy_arp": "1"})
+    assert forward(by_proxy, "a", "b").passes
+    learned = NeighbourEntry(
+        netns="a",
+        link="eth0",
+        address=ip_address("10.1.0.2"),
+        mac=mac_of("r.eth0"),
+        state=NeighbourState.REACHABLE,
+    )
+    assert forward(replace(by_proxy, neighbours=(learned,)), "a", "b").passes
 
 
 @pytest.mark.parametrize("version", [4, 6])

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from vnetlab.state.objects import Address, Kind, LinkId, Sysctl
 from vnetlab.trace.forwarding.addresses import why_not_usable
+from vnetlab.trace.forwarding.fib import Fate
+from vnetlab.trace.forwarding.gateways import forwarding_off
 from vnetlab.trace.forwarding.journey import World, finding_at, sysctl_row
 from vnetlab.trace.forwarding.packet import Packet
 from vnetlab.trace.forwarding.reasons import Reason
@@ -38,6 +40,28 @@ def answer_links(world: World, holder: LinkId) -> tuple[LinkId, ...]:
     return (holder, *others) if holder in world.fib.links else tuple(others)
 
 
+def proxies(world: World, asker: LinkId, target: IpAddress) -> tuple[LinkId, ...]:
+    """The links that answer for another node's address: proxy_arp, and `ip neigh add proxy`.
+
+    Only of a namespace that forwards, and whose way to the address is by another link.
+    """
+    found = []
+    for link in world.fib.links.values():
+        if link.netns == asker.netns or world.index.bridge(link) is not None:
+            continue
+        listed = (link.id, target) in world.tables.proxied
+        if target.version == 6:
+            answering = listed and world.conf(link.id, "proxy_ndp", version=6).value != "0"
+        else:
+            answering = listed or world.is_on(link.id, "proxy_arp")
+        if answering and forwarding_off(world, link.id, target.version) is None:
+            flow = Flow(netns=link.netns, source=target, destination=target, iif=link.id)
+            decision = lookup(world.fib, flow)
+            if decision.fate is Fate.UNICAST and decision.link not in (None, link.id):
+                found.append(link.id)
+    return tuple(sorted(found))
+
+
 def check_answer(
     world: World,
     link: LinkId,
@@ -50,6 +74,8 @@ def check_answer(
     """What keeps the namespace of `link` from answering; `missing` is the address it lacks."""
     if missing is not None:
         return why_not_usable(world, missing)
+    if link.netns != holder.netns:
+        return None  # a proxy
     if link in world.tables.noarp:
         row = f"ip link show dev {link.name}: NOARP"
         return finding_at(Reason.ARP_OFF, link.netns, link, row, world.fib.links[link])

@@ -16,7 +16,7 @@ _GUESTS = (Role.VM, Role.HOST)
 
 def check_forwarding(world: World, came_by: LinkId, packet: Packet) -> Finding | None:
     """What keeps a namespace from forwarding what came in by a link."""
-    setting = _forwarding(world, came_by, packet.version)
+    setting = forwarding_off(world, came_by, packet.version)
     if setting is None:
         return None
     return finding_at(Reason.FORWARDING_OFF, came_by.netns, came_by, sysctl_row(setting), setting)
@@ -31,7 +31,7 @@ def wrong_gateway(world: World, out: LinkId, decision: Decision, packet: Packet)
     roles = {node.name: node.role for node in world.tables.state.namespaces}
     setting = None
     for holder in holders:
-        setting = _forwarding(world, holder, packet.version)
+        setting = forwarding_off(world, holder, packet.version)
         if (
             setting is None
             or world.is_suspect(setting)
@@ -54,7 +54,7 @@ def find_gateways(world: World, out: LinkId, packet: Packet) -> list[IpAddress]:
         for ip, links in world.holders.items()
         if ip.version == packet.version and any(ip in network for network in networks)
         for link in links
-        if link.netns != out.netns and _forwarding(world, link, packet.version) is None
+        if link.netns != out.netns and forwarding_off(world, link, packet.version) is None
     ]
     found = []
     for ip, link in near:
@@ -68,7 +68,7 @@ def _flow(packet: Packet, link: LinkId) -> Flow:
     return Flow(netns=link.netns, source=packet.source, destination=packet.destination, iif=link)
 
 
-def _forwarding(world: World, came_by: LinkId, version: int) -> Sysctl | None:
+def forwarding_off(world: World, came_by: LinkId, version: int) -> Sysctl | None:
     """The setting that keeps a namespace from forwarding, None where it forwards.
 
     IPv4 asks the link that the packet came in by, IPv6 the setting of all links (and, from Linux

@@ -20,7 +20,7 @@ from ipaddress import IPv6Address
 from vnetlab.state.objects import Address, LinkId
 from vnetlab.state.routing import Neighbour
 from vnetlab.state.tables import NeighbourEntry, NeighbourState
-from vnetlab.trace.forwarding.answers import answer_links, check_answer
+from vnetlab.trace.forwarding.answers import answer_links, check_answer, proxies
 from vnetlab.trace.forwarding.intended import missing_objects
 from vnetlab.trace.forwarding.ip_hooks import pass_hook
 from vnetlab.trace.forwarding.journey import Journey, World, finding_at
@@ -133,6 +133,10 @@ def _known(
             if world.fib.links[it].mac == entry.mac:
                 journey = journey.decide(link.netns, link, packet, row)
                 return Resolved(journey=journey, link=it, mac=entry.mac)
+    for it in proxies(world, link, next_hop):
+        if world.fib.links[it].mac == entry.mac:
+            journey = journey.decide(link.netns, link, packet, row)
+            return Resolved(journey=journey, link=it, mac=entry.mac)
     reason = Reason.WRONG_STATIC_NEIGHBOUR if fixed else Reason.STALE_NEIGHBOUR
     item = entry if isinstance(entry, Neighbour) else None
     right = _to(world, journey, holders[0])
@@ -164,13 +168,30 @@ def _ask_all(
     tried = [
         answered
         for holder in holders
-        if (answered := _ask(world, journey, link, next_hop, packet, holder, missing))
+        if (
+            answered := _ask(
+                world,
+                journey,
+                link,
+                next_hop,
+                packet,
+                holder,
+                missing,
+                answer_links(world, holder),
+            )
+        )
     ]
     before = _price(world, journey)
     heard = [it for it in tried if it.reached and _price(world, it.journey) == before]
     if len({it.link.netns for it in heard}) > 1:
         return _duplicate(world, heard, next_hop, packet)
-    return min(tried, key=lambda it: (not it.reached, _price(world, it.journey)), default=None)
+    best = min(tried, key=lambda it: (not it.reached, _price(world, it.journey)), default=None)
+    if best is None or not best.reached or _price(world, best.journey) > before:
+        for proxy in proxies(world, link, next_hop):
+            answered = _ask(world, journey, link, next_hop, packet, holders[0], None, (proxy,))
+            if answered and answered.reached and _price(world, answered.journey) == before:
+                return answered
+    return best
 
 
 def _duplicate(
@@ -210,12 +231,13 @@ def _ask(
     packet: Packet,
     holder: LinkId,
     missing: Address | None,
+    targets: tuple[LinkId, ...],
 ) -> Resolved | None:
     """The question, the answer and its way back; None where no frame can get there."""
     question = _question(world, link, next_hop, packet)
     sent, question = _leave(world, journey, link, question)
     best: tuple[tuple[bool, int, int], Resolved] | None = None
-    for target in answer_links(world, holder):
+    for target in targets:
         asked = cross(
             world.tables, link, question, (target,), index=world.index, underlay=world.underlay
         )
@@ -232,7 +254,7 @@ def _ask(
             )
             here, _ = _arrive(world, here.append(back), link, back.packet)
             crossed += len(back.stops)
-        elif target != holder:
+        elif target != targets[0]:
             continue
         found = Resolved(
             journey=here,
