@@ -411,6 +411,18 @@ def test_ttl(ttl: int, passes: bool, version: int) -> None:
     assert forward(lab(), "a", "c", version, ttl=1).passes
 
 
+def test_a_default_ttl_that_is_too_small() -> None:
+    """The sender's setting is why the router gives its packets up."""
+    of = lab(sysctls={"a:net/ipv4/ip_default_ttl": "1"})
+    found = only(forward(of, "a", "b"))
+    assert (found.reason, found.netns) == (Reason.TTL_EXPIRED, "r")
+    assert found.item is not None
+    assert found.item.id == ("a", "net/ipv4/ip_default_ttl")
+    assert forward(of, "a", "c").passes
+    of = lab(sysctls={"a:net/ipv6/conf/eth0/hop_limit": "1"})
+    assert told(forward(of, "a", "b", 6)) == [(Reason.TTL_EXPIRED, "r", "eth0")]
+
+
 def mtu(of: Tables, name: str, size: int) -> Tables:
     """With another MTU on a link."""
     links = {replace(link, mtu=size) if str(link.id) == name else link for link in of.state.links}

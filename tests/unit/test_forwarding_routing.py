@@ -142,6 +142,19 @@ def test_a_goto_is_not_known() -> None:
     assert look(of, "10.1.0.7").unmodelled == ("r: 50: from all goto",)
 
 
+def test_the_rule_of_the_main_table_is_deleted() -> None:
+    """Until there is another rule, the table is found with that of local addresses."""
+    whole = tables(*WIRES, *NETS)
+    rules = frozenset(
+        it for it in whole.state.policy_rules if (it.netns, it.priority) != ("r", 32766)
+    )
+    alone = replace(whole, state=replace(whole.state, policy_rules=rules))
+    assert look(alone, "10.0.0.7").fate is Fate.UNICAST
+    with_other = rules | {rule("r", 5, table=7, mark=9)}
+    other = replace(whole, state=replace(whole.state, policy_rules=with_other))
+    assert look(other, "10.0.0.7").fate is Fate.NONE
+
+
 def vrf(name: str, table: int) -> Link:
     """A VRF of node r."""
     return Link(

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from vnetlab.state.objects import Address, Link, LinkId
+from vnetlab.state.guards import given_rules
+from vnetlab.state.objects import MAIN_TABLE, Address, Link, LinkId
 from vnetlab.state.routing import PolicyRule
 from vnetlab.state.tables import Tables
-from vnetlab.trace.forwarding.fib import L3MDEV, Entry, Fate, Fib
+from vnetlab.trace.forwarding.fib import L3MDEV, LOCAL_TABLE, Entry, Fate, Fib
 from vnetlab.trace.forwarding.fib_entries import made_entries, read_entries
 
 _L3MDEV_PRIORITY = 1000
@@ -84,7 +85,26 @@ def _rules(
             for version in (4, 6)
         ),
     ]
+    rules += _merged(rules)
     groups: defaultdict[tuple[str, int], list[PolicyRule]] = defaultdict(list)
     for rule in sorted(rules, key=lambda rule: (rule.priority, str(rule.id))):
         groups[rule.netns, rule.version].append(rule)
     return {key: tuple(found) for key, found in groups.items()}
+
+
+def _merged(rules: Iterable[PolicyRule]) -> list[PolicyRule]:
+    """The tables local and main of IPv4 are one until somebody adds a rule.
+
+    So the rule of `local` finds what is in `main`, though that one's own rule was deleted
+    (net/ipv4/fib_rules.c and fib_trie.c, fib_trie_unmerge; measured on Linux 6.1).
+    """
+    by_node: defaultdict[str, set[PolicyRule]] = defaultdict(set)
+    for rule in rules:
+        if rule.version == 4:  # IPv4
+            by_node[rule.netns].add(rule)
+    found = []
+    for netns, held in by_node.items():
+        tables = {rule.table for rule in held}
+        if held < given_rules(netns) and LOCAL_TABLE in tables and MAIN_TABLE not in tables:
+            found.append(PolicyRule(netns=netns, version=4, priority=0, table=MAIN_TABLE))
+    return found

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vnetlab.state.objects import Address, LinkId, Route
+from vnetlab.state.objects import Address, LinkId, Route, Sysctl
 from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.addresses import why_not_usable
 from vnetlab.trace.forwarding.fib import LOOPBACK, Fate
@@ -39,6 +39,7 @@ from vnetlab.trace.forwarding.world import connection_of, make_world
 
 _ANSWERS = {8: 0, 128: 129}
 _FIRST_TTL = 64
+_TTL = "net/ipv4/ip_default_ttl"
 
 
 def walk_flow(
@@ -189,6 +190,7 @@ def _follow(
 def _send(world: World, journey: Journey, netns: str, packet: Packet, decision: Decision) -> Walk:
     """A packet of the namespace's own."""
     out = decision.link
+    packet = replace(packet, ttl=_own_ttl(world, netns, packet, out))
     journey, sized = _fit(world, journey, packet, out, cut=True)
     journey, after = pass_hook(world, journey, netns, "output", sized, oif=out)
     if (after.destination, after.mark) != (sized.destination, sized.mark):
@@ -202,6 +204,20 @@ def _send(world: World, journey: Journey, netns: str, packet: Packet, decision: 
             journey = journey.decide(netns, again.link, after, again.row)
             decision = again
     return _transmit(world, journey, after, decision)
+
+
+def _own_ttl(world: World, netns: str, packet: Packet, out: LinkId | None) -> int:
+    """What the stack gives to a packet that asks for nothing else."""
+    if packet.ttl != _FIRST_TTL:
+        return packet.ttl
+    key = _TTL if packet.version == 4 else f"net/ipv6/conf/{out.name if out else 'all'}/hop_limit"
+    return int(world.tables.sysctl(netns, key, str(_FIRST_TTL)))
+
+
+def _ttl_setting(world: World, journey: Journey) -> Sysctl | None:
+    """The sender's default TTL, if it is not the usual one."""
+    setting = world.sysctl(journey.steps[0].netns, _TTL)
+    return None if setting.value in ("0", str(_FIRST_TTL)) else setting
 
 
 def _fit(
@@ -240,7 +256,9 @@ def _forward(
         journey = journey.find(packet, check_source(world, came_by, packet, out=decision.link))
     if packet.ttl <= 1:
         row = f"ttl {packet.ttl}"
-        journey = journey.find(packet, finding_at(Reason.TTL_EXPIRED, netns, came_by, row))
+        setting = _ttl_setting(world, journey) if packet.version == 4 else None
+        finding = finding_at(Reason.TTL_EXPIRED, netns, came_by, row, setting)
+        journey = journey.find(packet, finding)
         packet = replace(packet, ttl=2)
     if packet.version == 6 and packet.source.is_link_local:
         row = f"{packet.source} is a link-local address"
@@ -292,11 +310,16 @@ def _transmit(world: World, journey: Journey, packet: Packet, decision: Decision
         underlay=world.underlay,
     )
     went = resolved.journey.append(walk)
-    if prefix is not None and (not walk.arrived or len(went.told) > len(journey.told)):
+    stopped = len(_stops(went)) > len(_stops(journey))
+    if prefix is not None and (not walk.arrived or stopped):
         return _around(world, journey, packet, decision, prefix)
     if not walk.arrived:
         return went.end(walk.packet, link=None, arrived=False)
     return _receive(world, went, resolved.link, replace(walk.packet, vlan=None))
+
+
+def _stops(journey: Journey) -> list[Finding]:
+    return [it.finding for it in journey.steps if it.finding and not it.finding.harms]
 
 
 def _around(
