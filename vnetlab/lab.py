@@ -84,10 +84,12 @@ def up(topology: Topology, root: Path, *, waiting: Callable[[], None] = lambda: 
     """Build the lab of `topology`, or change the running one into it; return what was done.
 
     `waiting` is called where another command holds the lab's lock. What cannot be completed in
-    a new lab is undone. Raises UsageError if the lab runs from another file, MissingFeatureError
-    before anything changes, KernelRefusedError with what the kernel would not do.
+    a new lab is undone. Raises UsageError if the lab runs from another file or the calling process
+    is inside it, MissingFeatureError before anything changes, KernelRefusedError with what the
+    kernel would not do.
     """
     lab = LabDir(root, topology.name)
+    _refuse_inside(lab, lab.nodes())
     desired = _desired(topology)
     with lab.locked(waiting=waiting):
         _refuse_another_file(lab, topology)
@@ -167,6 +169,7 @@ def restart(
     KernelRefusedError with what the kernel would not do.
     """
     lab = _existing(name, root)
+    _refuse_inside(lab, (node,) if node in lab.nodes() else ())
     with (
         lab.locked(waiting=waiting),
         Nodes(lab) as present,
@@ -176,7 +179,6 @@ def restart(
         if node not in lab.nodes():  # it may have been deleted by hand
             _check_node(lab, node, sorted(item.name for item in desired.namespaces))
         else:
-            _refuse_inside(lab, (node,))
             processes.end(lab, (node,))
         observed = _observe(present, desired)
         apply(order_changes(remove_namespace(node, observed.state)), present, observed)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,6 +17,10 @@ from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import observe
 from vnetlab.state.objects import LinkId, Namespace, Role
 from vnetlab.state.show import describe_change
+
+_VERB = "import sys; from pathlib import Path; from vnetlab import lab; root = Path(sys.argv[1]); "
+_DOWN = f"{_VERB} lab.down('bench', root)"
+_ON_A = f"{_VERB} lab.become('bench', 'a', sys.argv[2:], root)"
 
 InNode = Callable[..., str]
 KINDS = [
@@ -204,6 +211,17 @@ def test_down_from_inside_is_refused(bench: Bench) -> None:
     bench.up(FLAT)
     with entered(bench.lab().namespace("a")), pytest.raises(UsageError, match="inside lab"):
         bench.down()
+
+
+def test_a_command_that_forgot_its_environment_is_inside_all_the_same(bench: Bench) -> None:
+    """What counts is the namespaces that it is in."""
+    bench.up(FLAT)
+    bare = ("env", "-i", f"PYTHONPATH={os.pathsep.join(sys.path)}")
+    down = (*bare, sys.executable, "-c", _DOWN, str(bench.root))
+    command = (sys.executable, "-c", _ON_A, str(bench.root), *down)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "UsageError: this shell runs inside lab 'bench'" in done.stderr, done
+    assert bench.plan(FLAT).changes == ()
 
 
 def test_links_keep_their_full_name_and_role(bench: Bench) -> None:

@@ -68,7 +68,7 @@ class Person:
         command = [self.python, *([] if python else ["-m", "vnetlab"]), *words]
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, cwd=self.home, env=self._environment(), **self._identity(),
+            text=True, cwd=self.home, env=self.environment(), **self._identity(),
         )  # fmt: skip
 
     def run(
@@ -111,7 +111,8 @@ class Person:
     def _keeping(self) -> list[int]:
         return [pid for pid, command in self.processes().items() if "rootless.keeper" in command]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """That of his commands."""
         return {
             "HOME": str(self.home),
             "VNETLAB_RUN_DIR": str(self.run_dir),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -108,10 +109,13 @@ def test_a_command_on_a_node_sees_its_realm_only(person: Person) -> None:
 
 
 def test_a_lab_is_not_taken_down_from_inside(person: Person) -> None:
-    """`down` on one of its nodes is refused, and the lab stays whole."""
+    """`down` and `up` on one of its nodes are refused, with or without the node's environment."""
     person.does("up", "plain.yaml")
-    down = person.run("exec", "web1", "--", person.python, "-m", "vnetlab", "down", "plain")
-    assert (down.returncode, "inside lab 'plain'" in down.stderr) == (2, True), down
+    bare = ("env", "-i", f"PYTHONPATH={person.environment()['PYTHONPATH']}")
+    for prefix, words in product(((), bare), (("down", "plain"), ("down",), ("up", "plain.yaml"))):
+        command = (*prefix, person.python, "-m", "vnetlab", *words)
+        done = person.run("exec", "web1", "--", *command)
+        assert (done.returncode, "inside lab 'plain'" in done.stderr) == (2, True), done
     assert "as the topology says" in person.does("status")
 
 

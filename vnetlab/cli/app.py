@@ -30,6 +30,7 @@ from vnetlab.cli import (
     why,
 )
 from vnetlab.errors import TopologyError, VnetlabError
+from vnetlab.kernel.node_mark import remember
 
 _EPILOG = """\
 \b
@@ -47,6 +48,7 @@ class Verbs(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; turn our own exceptions into what the user reads."""
+        remember()
         try:
             return super().invoke(ctx)
         except TopologyError as error:

@@ -16,6 +16,7 @@ from vnetlab.errors import CommandError
 from vnetlab.kernel import limits, namespaces
 from vnetlab.kernel.etc_hosts import show_as_etc_hosts
 from vnetlab.kernel.labdir import LabDir, list_labs
+from vnetlab.kernel.node_mark import is_marked, mark
 
 _PATIENCE_S = 2.0
 _HOST_NAME_MAX = 64  # sethostname(2)
@@ -61,14 +62,15 @@ def move_to(lab: LabDir, node: str) -> None:
         syscalls.mount("sysfs", _SYS, "sysfs", 0)
     socket.sethostname(node[:_HOST_NAME_MAX])
     os.environ |= {"VNETLAB_LAB": lab.name, "VNETLAB_NODE": node}
+    mark(lab.live)
 
 
 def inside(lab: LabDir, nodes: Collection[str]) -> bool:
     """Whether this process itself is in one of those namespaces of the lab.
 
-    What `move_to` brought there does not see them: it has the lab's name in its environment.
+    What `move_to` brought there does not see them, but knows from its mark that it is on a node.
     """
-    if os.environ.get("VNETLAB_LAB") == lab.name and not os.path.ismount(lab.live):
+    if is_marked(lab.live):
         return True
     return namespaces.OWN.stat().st_ino in _inodes(lab, nodes)
 
