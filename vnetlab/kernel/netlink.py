@@ -38,6 +38,10 @@ _READ_BYTES = 256 * 1024
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h
 
 
+class TransactionTooLargeError(KernelRefusedError):
+    """The kernel was not even asked: in a user namespace a socket holds 2 * net.core.wmem_max."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A message to the kernel, encoded but for its sequence number, and what it is for.
@@ -91,7 +95,8 @@ class Channel:
     def change_at_once(self, begin: Any, requests: Iterable[Request], end: Any) -> None:
         """Carry out `requests`, which `begin` and `end` enclose, all or (if one fails) none.
 
-        Raises KernelRefusedError with the first that failed.
+        Raises KernelRefusedError with the first that failed, TransactionTooLargeError where the
+        socket cannot hold them.
         """
         batch = _Batch()
         opening = next(self._sequence)
@@ -160,7 +165,7 @@ class Channel:
         try:
             self._socket.send(encoded)
         except OSError as error:
-            raise KernelRefusedError(
+            raise TransactionTooLargeError(
                 f"the kernel takes no transaction of {len(encoded)} bytes: {error.strerror}",
                 fix="run vnetlab as root, raise net.core.wmem_max, or use fewer rules",
             ) from None
@@ -201,6 +206,7 @@ def _encode(message: Any, flags: int, sequence: int) -> bytes:
     header = message["header"]
     header["flags"] = header.get("flags", 0) | NLM_F_REQUEST | flags
     header["sequence_number"] = sequence
+    message.reset()  # it may have been encoded before, for a transaction that was too large
     message.encode()
     return bytes(message.data)
 

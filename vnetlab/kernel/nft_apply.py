@@ -4,14 +4,19 @@ How it works: what goes comes first: rules, then sets, chains and tables, each a
 then tables, chains, and rules, which may jump to any chain. The kernel does the whole batch or
 nothing of it, so that no packet meets half of the rules. Of a chain that stays only the rules that
 differ are touched: the others keep their counts.
+
+What is too large for one transaction is done in several where no packet can meet half of it: in a
+new table, which is made dormant, filled, and then woken up at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
+from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import nft_messages as messages
-from vnetlab.kernel.netlink import Channel, Request
+from vnetlab.kernel.netlink import Channel, Request, TransactionTooLargeError
 from vnetlab.state.diff import Change
 from vnetlab.state.nftables import NftChain, NftRule, NftSet, NftTable, edit_rules
 from vnetlab.state.show import describe
@@ -20,17 +25,84 @@ ChainId = tuple[str, str, str, str]
 RuleHandles = Mapping[ChainId, tuple[int, ...]]
 """The handles of a chain's rules, in their order."""
 
+Group = Sequence[Request]
+"""What must be in one transaction: a rule with the sets that are its own."""
+
+TableId = tuple[str, str, str]
+
 
 def change_nftables(
     channel: Channel | None, changes: Sequence[Change], handles: RuleHandles
 ) -> None:
     """Carry out `changes`, all of the namespace of `channel`.
 
-    Raises KernelRefusedError with the first that the kernel refused; then it has done nothing.
+    Raises KernelRefusedError with the first that the kernel refused; then it has done nothing, or
+    left a dormant table, which does nothing.
     """
     assert channel is not None, "without netfilter the features are missing"
-    requests = [*_removals(changes, handles), *_additions(changes, handles)]
+    try:
+        _at_once(channel, _groups(changes, handles))
+    except TransactionTooLargeError:
+        _fill_asleep(channel, changes, handles)
+
+
+def _fill_asleep(channel: Channel, changes: Sequence[Change], handles: RuleHandles) -> None:
+    """Carry out `changes` of new or dormant tables in pieces, those of the others at once."""
+    asleep = {
+        change.new.id: change.new
+        for change in changes
+        if isinstance(change.new, NftTable) and (change.old is None or _is_dormant(change.old))
+    }
+    parts = [change for change in changes if _table_of(change) in asleep]
+    others = [change for change in changes if _table_of(change) not in asleep]
+    if not parts:
+        node, *_ = _table_of(changes[0])
+        raise KernelRefusedError(
+            f"{node}: that change of its nftables is too large for one transaction",
+            fix=f"'vnetlab restart {node}', which begins anew, or raise net.core.wmem_max, as root",
+        )
+    if others:
+        change_nftables(channel, others, handles)
+    filled = [
+        Change(old=change.old, new=replace(change.new, dormant=True))
+        if isinstance(change.new, NftTable)
+        else change
+        for change in parts
+    ]
+    _in_pieces(channel, _groups(filled, handles))
+    _at_once(channel, [[_request("make", it, messages.make_table(it))] for it in asleep.values()])
+
+
+def _in_pieces(channel: Channel, groups: Sequence[Group]) -> None:
+    try:
+        _at_once(channel, groups)
+    except TransactionTooLargeError:
+        if len(groups) == 1:
+            raise
+        half = len(groups) // 2
+        _in_pieces(channel, groups[:half])
+        _in_pieces(channel, groups[half:])
+
+
+def _at_once(channel: Channel, groups: Sequence[Group]) -> None:
+    requests = [request for group in groups for request in group]
     channel.change_at_once(messages.batch_begin(), requests, messages.batch_end())
+
+
+def _groups(changes: Sequence[Change], handles: RuleHandles) -> list[Group]:
+    removals = ([request] for request in _removals(changes, handles))
+    return [*removals, *_additions(changes, handles)]
+
+
+def _table_of(change: Change) -> TableId:
+    subject = change.subject
+    assert isinstance(subject, NftTable | NftChain | NftSet)
+    family, name = subject.id[1:3]
+    return (subject.netns, family, name)
+
+
+def _is_dormant(table: object) -> bool:
+    return isinstance(table, NftTable) and table.dormant
 
 
 def _removals(changes: Sequence[Change], handles: RuleHandles) -> Iterator[Request]:
@@ -60,21 +132,22 @@ def _surplus_rules(old: NftChain, new: NftChain, handles: RuleHandles) -> Iterat
             yield _request("remove a rule of", old, message)
 
 
-def _additions(changes: Sequence[Change], handles: RuleHandles) -> Iterator[Request]:
+def _additions(changes: Sequence[Change], handles: RuleHandles) -> Iterator[Group]:
     for change in changes:
         if isinstance(table := change.new, NftTable):
-            yield _request("make", table, messages.make_table(table))
+            yield [_request("make", table, messages.make_table(table))]
     chains = [(change.old, change.new) for change in changes if isinstance(change.new, NftChain)]
     for _, chain in chains:
         assert isinstance(chain, NftChain)
-        yield _request("make", chain, messages.make_chain(chain))
+        yield [_request("make", chain, messages.make_chain(chain))]
     set_ids = messages.new_set_ids()
     for old, chain in chains:
         assert isinstance(chain, NftChain)
         present = old if isinstance(old, NftChain) else None
         for rule, before in _new_rules(present, chain, handles):
-            for message in messages.make_rule(chain, rule, set_ids, before):
-                yield _request(f"make the rule '{rule.name}' of", chain, message)
+            purpose = f"make the rule '{rule.name}' of"
+            made = messages.make_rule(chain, rule, set_ids, before)
+            yield [_request(purpose, chain, message) for message in made]
 
 
 def _new_rules(
