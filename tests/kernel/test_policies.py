@@ -6,15 +6,17 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.kernel.conftest import Bench
+from tests.kernel.conftest import INSIDE, Bench
 from vnetlab import lab as verbs
 from vnetlab.kernel import namespaces
 from vnetlab.kernel.nft_apply import change_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import observe
+from vnetlab.realm.rootless.user_namespace import call_in_new
 from vnetlab.state.diff import Change
 from vnetlab.state.nft_rules import counter, rule, verdict
 from vnetlab.state.nftables import NftChain, NftHook, NftTable
@@ -309,3 +311,11 @@ def test_a_node_that_is_made_anew_has_its_firewall_again(bench: Bench) -> None:
     assert not _drift(bench)
     assert not _echoes(bench, "a", "b", 4)
     assert _echoes(bench, "b", "a", 4)
+
+
+@pytest.mark.skipif(not INSIDE, reason="once more only in the lab kernel")
+def test_all_of_it_holds_for_root_of_a_user_namespace(tmp_path: Path) -> None:
+    """Realm `rootless` has the same policies: the tests above, in a user namespace."""
+    words = [__file__, "-q", "-k", "not user_namespace", f"--basetemp={tmp_path / 'inner'}"]
+    done = call_in_new(lambda: int(pytest.main([*words, "-p", "no:cacheprovider"])))
+    assert done == 0
