@@ -13,7 +13,7 @@ from pathlib import Path
 from vnetlab import lab as verbs
 from vnetlab.diagnosis.explanation import Explanation
 from vnetlab.diagnosis.fixes import Intent
-from vnetlab.diagnosis.judge import Case, confirm, explain_walks, judge
+from vnetlab.diagnosis.judge import DEFAULT_TTL, Case, confirm, explain_walks, judge
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.errors import UsageError
 from vnetlab.state.diff import Change
@@ -22,7 +22,7 @@ from vnetlab.state.plan import Plan
 from vnetlab.state.tables import Tables
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.ip import reply_to, walk_flow
-from vnetlab.trace.forwarding.packet import first_packet
+from vnetlab.trace.forwarding.packet import Packet, first_packet
 from vnetlab.trace.forwarding.walk import Walk
 from vnetlab.trace.request import Endpoints, ProbeRequest
 from vnetlab.trace.trace import Trace
@@ -45,10 +45,17 @@ def investigate(
     """
     snapshot = verbs.snapshot(name, root)
     ends = _endpoints(snapshot, source, destination, options)
+    forward, back = walk_both_ways(snapshot.tables, verbs.make_request(ends, options))
     trace = verbs.probe(
-        name, source, destination, root, options=options, state=snapshot.tables.state, ends=ends
+        name,
+        source,
+        destination,
+        root,
+        options=options,
+        state=snapshot.tables.state,
+        ends=ends,
+        also_watched={step.netns for walk in (forward, back) if walk for step in walk.steps},
     )
-    forward, back = walk_both_ways(snapshot.tables, trace.request)
     case = Case(
         trace=trace,
         tables=snapshot.tables,
@@ -110,12 +117,20 @@ def explain(
 
 def walk_both_ways(tables: Tables, request: ProbeRequest) -> tuple[Walk, Walk | None]:
     """The model's walk of a probe, and that of its answer where the probe can arrive at all."""
-    packet = first_packet(request)
-    forward = walk_flow(tables, request.endpoints.source, packet)
+    ends = request.endpoints
+    packet = _with_ttl(tables, ends.source, first_packet(request))
+    forward = walk_flow(tables, ends.source, packet)
     if not forward.arrived:
         return forward, None
-    answer = reply_to(packet, forward)
-    return forward, walk_flow(tables, request.endpoints.destination, answer, answers=forward)
+    answer = _with_ttl(tables, ends.destination, reply_to(packet, forward))
+    return forward, walk_flow(tables, ends.destination, answer, answers=forward)
+
+
+def _with_ttl(tables: Tables, netns: str, packet: Packet) -> Packet:
+    """The packet as a node's kernel sends it: ip-sysctl, `ip_default_ttl`."""
+    if packet.version != 4:  # the version of IP
+        return packet
+    return replace(packet, ttl=int(tables.sysctl(netns, DEFAULT_TTL, str(packet.ttl))))
 
 
 def _endpoints(

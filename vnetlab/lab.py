@@ -28,7 +28,7 @@ from vnetlab.state.diff import Change, diff_states, remove_namespace
 from vnetlab.state.features import Feature, required_features
 from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.links import find_link, lost_when_down, named_links
-from vnetlab.state.objects import Link, Object, Route, State
+from vnetlab.state.objects import Link, Object, Route, State, everything
 from vnetlab.state.outside import HOST, NOWHERE, Outside, restored_settings, without_host
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.refusals import untaken
@@ -252,14 +252,20 @@ def snapshot(name: str, root: Path) -> Snapshot:
         desired = _meant(lab, present)
         observed = _observe(present, desired)
         changes = _plan(desired, observed).changes
-        tables = read_tables(present, observed, suspects=_suspects(changes))
+        tables = read_tables(
+            present, observed, suspects=frozenset(_suspects(changes, desired, observed.state))
+        )
         return Snapshot(tables=tables, meant=desired, changes=changes, lines=topology.lines)
 
 
-def _suspects(changes: Iterable[Change]) -> frozenset[tuple[type, Hashable]]:
-    """Type and id of each object that is not as it is meant to be."""
+def _suspects(
+    changes: Iterable[Change], desired: State, observed: State
+) -> Iterator[tuple[type, Hashable]]:
+    """Type and id of each object that is not as it is meant to be, not there, or too much."""
     touched = (item for change in changes for item in (change.old, change.new) if item)
-    return frozenset((type(item), item.id) for item in touched)
+    yield from ((type(item), item.id) for item in touched)
+    wanted = {(type(item), item.id) for item in everything(desired)}
+    yield from wanted.symmetric_difference((type(it), it.id) for it in everything(observed))
 
 
 def change(name: str, root: Path, edit: Callable[[State], State]) -> Plan:
@@ -343,11 +349,13 @@ def probe(
     options: ProbeOptions,
     state: State | None = None,
     ends: Endpoints | None = None,
+    also_watched: Collection[str] = (),
 ) -> Trace:
     """Send a probe from one node to another (or to an address) and watch it at every hop.
 
     `state` is the lab's if it was observed just before, `ends` are the addresses if they have been
-    chosen. Raises UsageError if there is no such lab,
+    chosen; `also_watched` are nodes where it may be seen besides those that are watched anyway.
+    Raises UsageError if there is no such lab,
     node or address, ProbeError if it cannot be watched.
     """
     from vnetlab.trace.endpoints import choose_endpoints
@@ -362,7 +370,8 @@ def probe(
         request = make_request(ends, options)
         forward = expected_path(state, ends.source, ends.destination_address)
         back = expected_path(state, ends.destination, ends.source_address)
-        seen = run_probe(request, watched_namespaces(state, forward, back), present.enter)
+        watched = dict.fromkeys([*watched_namespaces(state, forward, back), *also_watched])
+        seen = run_probe(request, tuple(watched), present.enter)
     return trace_probe(request, seen, state, forward, back)
 
 

@@ -64,7 +64,19 @@ def _measured(trace: Trace, walks: Sequence[Walk]) -> Iterator[tuple[Finding, _H
     for number, walk in enumerate(walks):
         for step in walk.steps:
             if step.finding and step.finding.harms:
-                yield step.finding, _measure(trace, walk, step, back=number > 0)
+                place = _of_packet(walk, step)
+                if place is not None:
+                    yield step.finding, _measure(trace, walk, place, back=number > 0)
+
+
+def _of_packet(walk: Walk, step: WalkStep) -> int | None:
+    """Where the IP packet passes the row of a step, which may be one of neighbour resolution."""
+    row = step.finding.row if step.finding else step.row
+    for number, other in enumerate(walk.steps):
+        same = other is step or (other.netns, other.link, other.row) == (step.netns, step.link, row)
+        if same and other.packet.payload is Payload.IP:
+            return number
+    return None
 
 
 def _met(finding: Finding, hop: _Hop, trace: Trace) -> str:
@@ -107,8 +119,8 @@ def _ms(time_ns: float) -> str:
     return f"{time_ns / 1e6:.3g} ms"
 
 
-def _measure(trace: Trace, walk: Walk, step: WalkStep, *, back: bool) -> _Hop:
-    before, behind = _passages(walk, step)
+def _measure(trace: Trace, walk: Walk, at: int, *, back: bool) -> _Hop:
+    before, behind = _passages(walk, at)
     gaps: list[int] = []
     reached = lost = copies = 0
     for packet in trace.packets:
@@ -132,13 +144,9 @@ def _measure(trace: Trace, walk: Walk, step: WalkStep, *, back: bool) -> _Hop:
     )
 
 
-def _passages(walk: Walk, step: WalkStep) -> tuple[Passage | None, Passage | None]:
-    """The passages of the IP packet around a step, or around where it passes the same row."""
-    at = next(number for number, other in enumerate(walk.steps) if other is step)
-    if step.packet.payload is not Payload.IP and step.finding:
-        place = (step.netns, step.link, step.finding.row)
-        same = (n for n, s in enumerate(walk.steps) if (s.netns, s.link, s.row) == place)
-        at = next((n for n in same if walk.steps[n].packet.payload is Payload.IP), at)
+def _passages(walk: Walk, at: int) -> tuple[Passage | None, Passage | None]:
+    """The passages of the IP packet around a step."""
+    step = walk.steps[at]
     own_goes_out = step.passage is not None and step.direction is Direction.OUT
     split = at if own_goes_out else at + 1
     before = [s for s in walk.steps[:split] if s.passage and s.packet.payload is Payload.IP]

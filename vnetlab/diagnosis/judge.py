@@ -29,6 +29,9 @@ from vnetlab.trace.path import Passage
 from vnetlab.trace.sighting import Direction, PacketKind
 from vnetlab.trace.trace import Outcome, PacketTrace, Trace
 
+DEFAULT_TTL = "net/ipv4/ip_default_ttl"
+"""The setting of a node that gives its packets their TTL."""
+
 _MANY_ROWS = 6
 """How many of the rows that let the packet pass a verdict names."""
 
@@ -175,12 +178,11 @@ class _Fit:
         packet = _typical(case.trace)
         seen = _seen(case.trace, packet)
         last = next((step for step in reversed(before)), None)
+        carrying = [step for step in behind if step.packet.payload is Payload.IP]
         return cls(
             reached=last is None or _key(last, case) in seen,
             passed=finding.reason not in _MISLEADING
-            and any(
-                _key(step, case) in seen for step in behind if step.packet.payload is Payload.IP
-            ),
+            and any(_key(step, case) in seen for step in carrying),
         )
 
 
@@ -293,7 +295,20 @@ def _is_suspect(case: Case, finding: Finding) -> bool:
 
 
 def _cause(case: Case, finding: Finding, confidence: Confidence) -> Cause:
-    return _make_cause(finding, case.tables, case.intent, confidence)
+    return _make_cause(_origin(case, finding), case.tables, case.intent, confidence)
+
+
+def _origin(case: Case, finding: Finding) -> Finding:
+    """The finding where its reason is: a TTL runs out at a router, and is set by the sender."""
+    if finding.reason is Reason.TTL_EXPIRED:
+        ends = case.trace.request.endpoints
+        for item in case.tables.state.sysctls:
+            if item.key == DEFAULT_TTL and item.netns in (ends.source, ends.destination):
+                found = replace(finding, netns=item.netns, link=None, item=item)
+                if _is_suspect(case, found):
+                    row = f"sysctl {DEFAULT_TTL.replace('/', '.')} = {item.value}; {finding.row}"
+                    return replace(found, row=row)
+    return finding
 
 
 def _make_cause(finding: Finding, tables: Tables, intent: Intent, confidence: Confidence) -> Cause:

@@ -180,4 +180,5 @@ def _reason(decision: Decision) -> Reason:
     if decision.verdict == "reject":
         return Reason.FIREWALL_REJECT
     of_base = decision.is_rest and chain.hook is not None
+    of_base &= decision.rule is None or chain.table == TABLE
     return Reason.FIREWALL_POLICY if of_base else Reason.FIREWALL_DROP

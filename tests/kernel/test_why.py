@@ -1,0 +1,107 @@
+"""Faults made by hand, and what a probe says of them; fixes tried in a copy, and applied."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.kernel.conftest import Bench
+from vnetlab import lab as verbs
+from vnetlab.diagnosis.verdict import Confidence
+from vnetlab.investigation import Investigation, explain, investigate, mend, verify
+from vnetlab.kernel import namespaces
+from vnetlab.lab import ProbeOptions, list_labs
+
+LAB = """
+networks: {net: {ipv4: 10.0.0.0/24}}
+hypervisors: {hv1: }
+vms:
+  a: {on: hv1, nics: [net]}
+  b: {on: hv1, nics: [net]}
+"""
+
+Run = Callable[[str, str], None]
+BY_HAND = {
+    "ip link set b.eth0 down": ("hv1", "vswitch.link-down", "hv1.b.eth0"),
+    "ip link set vs0 down": ("hv1", "vswitch.bridge-down", "hv1.vs0"),
+    "ip link set b.eth0 nomaster": ("hv1", "vswitch.not-in-bridge", "hv1.b.eth0"),
+    "bridge link set dev b.eth0 state 0": ("hv1", "vswitch.port-disabled", "hv1.b.eth0"),
+    "bridge link set dev b.eth0 bcast_flood off": (
+        "hv1",
+        "vswitch.broadcast-flood-off",
+        "hv1.b.eth0",
+    ),
+    "ip address flush dev eth0": ("b", "guest.address-missing", "b"),
+    "ip route add blackhole 10.0.0.128/25": ("a", "guest.blackhole-route", "a"),
+    "sysctl -qw net.ipv4.icmp_echo_ignore_all=1": ("b", "guest.echo-ignored", "b"),
+    "sysctl -qw net.ipv4.conf.all.arp_ignore=8": ("b", "guest.arp-ignored", "b"),
+    "ip link set eth0 down": ("b", "vnic.link-down", "b.eth0"),
+}
+
+
+@pytest.fixture
+def by_hand(bench: Bench) -> Run:
+    """Runs a command on a node of the lab, which is up."""
+    bench.up(LAB)
+
+    def run(node: str, command: str) -> None:
+        with namespaces.entered(bench.lab().namespace(node)):
+            subprocess.run(command, shell=True, check=True)
+
+    return run
+
+
+def _probe(bench: Bench) -> Investigation:
+    return investigate("bench", "a", "b", bench.root, options=ProbeOptions())
+
+
+@pytest.mark.parametrize("command", BY_HAND)
+def test_a_fault_made_by_hand_is_explained(command: str, bench: Bench, by_hand: Run) -> None:
+    """Code, object and line; the model alone says the same; the printed fix mends it."""
+    node, code, name = BY_HAND[command]
+    by_hand(node, command)
+    verbs.forget("bench", bench.root)
+    found = _probe(bench).verdict
+    assert (found.cause, found.object) == (code, name)
+    assert found.causes[0].confidence is Confidence.PROVEN
+    assert found.causes[0].fix.line.startswith(str(bench.files / "bench.yaml:"))
+    assert found.contradiction == ""
+    foretold = explain("bench", "a", "b", bench.root, options=ProbeOptions())
+    assert [cause.code for cause in foretold.causes][:1] == [code]
+    for line in found.causes[0].fix.commands:
+        by_hand(found.causes[0].fix.node, line)
+    verbs.forget("bench", bench.root)
+    assert _probe(bench).verdict.healthy
+
+
+def test_a_healthy_pair_has_no_cause(bench: Bench, by_hand: Run) -> None:
+    """And the model says so, too."""
+    del by_hand
+    found = _probe(bench).verdict
+    assert found.healthy
+    assert found.causes == ()
+    assert found.contradiction == ""
+    assert explain("bench", "a", "b", bench.root, options=ProbeOptions()).passes
+
+
+def test_a_fix_is_tried_in_a_copy_and_applied(bench: Bench, by_hand: Run) -> None:
+    """The copy confirms the cause and is gone; the lab is as it was until the fix is applied."""
+    by_hand("hv1", "ip link set b.eth0 down")
+    found = _probe(bench)
+    tried = verify("bench", found, bench.root, options=ProbeOptions())
+    assert tried.verdict.is_confirmed
+    assert list_labs(bench.root) == ("bench",)
+    assert not _probe(bench).verdict.healthy
+    mend("bench", tried.verdict, bench.root)
+    assert _probe(bench).verdict.healthy
+
+
+def test_two_faults_are_told_in_the_order_of_the_path(bench: Bench, by_hand: Run) -> None:
+    """Mending the first alone would not help."""
+    by_hand("hv1", "ip link set a.eth0 nomaster")
+    by_hand("b", "sysctl -qw net.ipv4.icmp_echo_ignore_all=1")
+    verbs.forget("bench", bench.root)
+    codes = [cause.code for cause in _probe(bench).verdict.causes]
+    assert codes == ["vswitch.not-in-bridge", "guest.echo-ignored"]
