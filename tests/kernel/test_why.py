@@ -12,7 +12,7 @@ from vnetlab import lab as verbs
 from vnetlab.diagnosis.verdict import Confidence
 from vnetlab.investigation import Investigation, explain, investigate, mend, verify
 from vnetlab.kernel import namespaces
-from vnetlab.lab import ProbeOptions, list_labs
+from vnetlab.lab import ProbeOptions
 
 LAB = """
 networks: {net: {ipv4: 10.0.0.0/24}}
@@ -92,7 +92,7 @@ def test_a_fix_is_tried_in_a_copy_and_applied(bench: Bench, by_hand: Run) -> Non
     found = _probe(bench)
     tried = verify("bench", found, bench.root, options=ProbeOptions())
     assert tried.verdict.is_confirmed
-    assert list_labs(bench.root) == ("bench",)
+    assert verbs.labs(bench.root) == ("bench",)
     assert not _probe(bench).verdict.healthy
     mend("bench", tried.verdict, bench.root)
     assert _probe(bench).verdict.healthy
