@@ -486,28 +486,30 @@ def test_echo_that_is_ignored() -> None:
         (None, Reason.NO_LISTENER),
         (("udp", 53, None, 4), None),
         (("udp", 53, None, 6), None),
+        (("udp", 53, None, 6, "eth0"), None),
+        (("udp", 53, None, 6, "eth9"), Reason.NO_LISTENER),
         (("udp", 53, "10.0.0.3", 4), None),
         (("udp", 53, "127.0.0.1", 4), Reason.WRONG_BIND_ADDRESS),
         (("udp", 54, None, 4), Reason.NO_LISTENER),
         (("tcp", 53, None, 4), Reason.NO_LISTENER),
     ],
 )
-def test_listeners(
-    listener: tuple[str, int, str | None, int] | None, reason: Reason | None
-) -> None:
+def test_listeners(listener: tuple[str | int | None, ...] | None, reason: Reason | None) -> None:
     """A socket of the protocol, at the port, for the address or for any."""
     of = lab()
     if listener:
-        protocol, port, at, version = listener
+        protocol, port, at, version, *bound = listener
         of = replace(
             of,
             listeners=(
                 Listener(
                     netns="c",
-                    protocol=protocol,
-                    port=port,
+                    protocol=str(protocol),
+                    port=int(port or 0),
                     address=ip_address(at) if at else None,
-                    version=version,
+                    version=int(version or 0),
+                    both_versions=version == 6,
+                    link=str(bound[0]) if bound else None,
                 ),
             ),
         )

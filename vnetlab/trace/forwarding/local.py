@@ -30,7 +30,8 @@ def check_delivery(world: World, netns: str, link: LinkId, packet: Packet) -> Fi
         for it in world.tables.listeners
         if (it.netns, it.protocol, it.port) == (netns, protocol, port)
     ]
-    if any(_takes(listener, packet) for listener in at_port):
+    device = world.fib.device(link)
+    if any(_takes(it, packet) and it.link in (None, link.name, device.name) for it in at_port):
         return None
     bound = next((it for it in at_port if it.address is not None), None)
     if bound is not None:
@@ -41,7 +42,7 @@ def check_delivery(world: World, netns: str, link: LinkId, packet: Packet) -> Fi
 
 
 def _takes(listener: Listener, packet: Packet) -> bool:
-    """Whether a socket gets the packet: one for any address of IPv6 takes IPv4, too."""
+    """Whether a socket gets the packet: one for any address of IPv6 may take IPv4, too."""
     if listener.address is not None:
         return listener.address == packet.destination
-    return listener.version in (packet.version, 6)
+    return listener.version == packet.version or listener.both_versions
