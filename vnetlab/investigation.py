@@ -20,6 +20,7 @@ from vnetlab.state.diff import Change
 from vnetlab.state.edit import carry_out
 from vnetlab.state.plan import Plan
 from vnetlab.state.tables import Tables
+from vnetlab.trace.applications import is_for_application
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.ip import reply_to, walk_flow
 from vnetlab.trace.forwarding.packet import Packet, first_packet
@@ -45,7 +46,8 @@ def investigate(
     """
     snapshot = verbs.snapshot(name, root)
     ends = _endpoints(snapshot, source, destination, options)
-    forward, back = walk_both_ways(snapshot.tables, verbs.make_request(ends, options))
+    request = _request(snapshot, ends, options)
+    forward, back = walk_both_ways(snapshot.tables, request)
     trace = verbs.probe(
         name,
         source,
@@ -55,6 +57,7 @@ def investigate(
         state=snapshot.tables.state,
         ends=ends,
         also_watched={step.netns for walk in (forward, back) if walk for step in walk.steps},
+        to_application=request.to_application,
     )
     case = Case(
         trace=trace,
@@ -103,7 +106,8 @@ def explain(
     """
     snapshot = verbs.snapshot(name, root)
     state = snapshot.tables.state
-    request = verbs.make_request(_endpoints(snapshot, source, destination, options), options)
+    ends = _endpoints(snapshot, source, destination, options)
+    request = _request(snapshot, ends, options)
     forward, back = walk_both_ways(snapshot.tables, request)
     walks = (forward, back) if back else (forward,)
     return Explanation(
@@ -120,6 +124,9 @@ def walk_both_ways(tables: Tables, request: ProbeRequest) -> tuple[Walk, Walk | 
     ends = request.endpoints
     packet = _with_ttl(tables, ends.source, first_packet(request))
     forward = walk_flow(tables, ends.source, packet)
+    packet = first_packet(request)
+    by_probe = not request.to_application
+    forward = walk_flow(tables, request.endpoints.source, packet, answered_by_probe=by_probe)
     if not forward.arrived:
         return forward, None
     answer = _with_ttl(tables, ends.destination, reply_to(packet, forward))
@@ -131,6 +138,14 @@ def _with_ttl(tables: Tables, netns: str, packet: Packet) -> Packet:
     if packet.version != 4:  # the version of IP
         return packet
     return replace(packet, ttl=int(tables.sysctl(netns, DEFAULT_TTL, str(packet.ttl))))
+
+
+def _request(
+    snapshot: verbs.Snapshot, ends: Endpoints, options: verbs.ProbeOptions
+) -> ProbeRequest:
+    request = verbs.make_request(ends, options)
+    listeners, services = snapshot.tables.listeners, snapshot.meant.services
+    return replace(request, to_application=is_for_application(request, listeners, services))
 
 
 def _endpoints(

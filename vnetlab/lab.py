@@ -350,13 +350,14 @@ def probe(
     state: State | None = None,
     ends: Endpoints | None = None,
     also_watched: Collection[str] = (),
+    to_application: bool = False,
 ) -> Trace:
     """Send a probe from one node to another (or to an address) and watch it at every hop.
 
     `state` is the lab's if it was observed just before, `ends` are the addresses if they have been
-    chosen; `also_watched` are nodes where it may be seen besides those that are watched anyway.
-    Raises UsageError if there is no such lab,
-    node or address, ProbeError if it cannot be watched.
+    chosen; `also_watched` are nodes where it may be seen besides those that are watched anyway;
+    `to_application` as in `ProbeRequest`. Raises UsageError if there is no such lab, node or
+    address, ProbeError if it cannot be watched.
     """
     from vnetlab.trace.endpoints import choose_endpoints
     from vnetlab.trace.path import expected_path, watched_namespaces
@@ -367,7 +368,7 @@ def probe(
     with lab.locked(shared=True), Nodes(lab) as present:
         state = state or observe(present).state
         ends = ends or choose_endpoints(state, source, destination, version=options.version)
-        request = make_request(ends, options)
+        request = replace(make_request(ends, options), to_application=to_application)
         forward = expected_path(state, ends.source, ends.destination_address)
         back = expected_path(state, ends.destination, ends.source_address)
         watched = dict.fromkeys([*watched_namespaces(state, forward, back), *also_watched])

@@ -18,7 +18,7 @@ from vnetlab.diagnosis.codes import blame
 from vnetlab.diagnosis.fixes import Intent, make_fix
 from vnetlab.diagnosis.harm import losing_harms, measured_harms
 from vnetlab.diagnosis.locate import locate
-from vnetlab.diagnosis.verdict import Cause, Confidence, Evidence, Source, Verdict
+from vnetlab.diagnosis.verdict import Cause, Confidence, Evidence, Layer, Source, Verdict
 from vnetlab.diagnosis.wording import PHRASES
 from vnetlab.state.objects import Link
 from vnetlab.state.tables import Tables
@@ -137,6 +137,8 @@ def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
     """The model lets the packet pass: what it knows to lose some of them, or nothing."""
     lossy = list(losing_harms(case.trace, _walks(case)))
     lossy.sort(key=lambda item: not _is_suspect(case, item[0]))
+    if not lossy and located.layer is Layer.APPLICATION:
+        return _judge_application(case, located)
     if not lossy:
         return replace(located, evidence=(*located.evidence, *_counted(case)))
     causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in lossy[:1]]
@@ -154,6 +156,25 @@ def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
             *located.evidence,
             *_counted(case),
         ),
+    )
+
+
+def _judge_application(case: Case, located: Verdict) -> Verdict:
+    """A socket waits on the port, the probe came in, and nothing went out."""
+    request = case.trace.request
+    port = f"{request.protocol.value} port {request.port}"
+    finding = Finding(
+        reason=Reason.NO_ANSWER,
+        netns=request.endpoints.destination,
+        row=f"ss -ln: a socket waits on {port}",
+    )
+    cause = _cause(case, finding, Confidence.PROVEN)
+    return replace(
+        located,
+        object=cause.object,
+        cause=cause.code,
+        causes=(cause,),
+        evidence=(*located.evidence, *_counted(case)),
     )
 
 
@@ -220,7 +241,7 @@ def _key(step: WalkStep, case: Case) -> _Key | None:
 
 
 def _seen(trace: Trace, packet: PacketTrace) -> set[_Key | None]:
-    kinds = {PacketKind.REQUEST: "probe", PacketKind.REPLY: "answer", PacketKind.RESET: "answer"}
+    kinds = {PacketKind.REQUEST: "probe", PacketKind.REPLY: "answer"}
     steps = (*packet.forward, *packet.back)
     seen: set[_Key | None] = {
         (step.hop.passage, kinds[step.sighting.kind])

@@ -59,7 +59,8 @@ class ProbeRequest:
 
     `port` is the destination's, for UDP and TCP. `size` is the whole IP packet's length in bytes,
     so that 1500 just fits an MTU of 1500; None is a small one. `timeout_ns` is how long to go on
-    listening when nothing more is seen. Raises UsageError for values out of range.
+    listening when nothing more is seen. `to_application`: the port is an application's, so that the
+    probe does not answer there itself. Raises UsageError for values out of range.
     """
 
     endpoints: Endpoints
@@ -69,6 +70,7 @@ class ProbeRequest:
     size: int | None = None
     interval_ns: int = 10_000_000
     timeout_ns: int = 1_000_000_000
+    to_application: bool = False
 
     def __post_init__(self) -> None:
         _check_range("count", self.count, 1, MAX_COUNT)

@@ -67,7 +67,7 @@ class Answerer(Enum):
     PROBE = "probe"
     """UDP and TCP, the port was free: the probe itself holds it for its duration."""
     APPLICATION = "application"
-    """UDP and TCP, the port was taken: the guest's own application does, or does not."""
+    """UDP and TCP, the port is taken, or meant to be: an application of the guest does, or not."""
     NOBODY = "nobody"
     """UDP and TCP: the destination does not hold the address, so that nothing can listen on it."""
 

@@ -2,7 +2,7 @@
 
 Where the port is free, the probe holds it while it lasts: a UDP socket whose datagrams it sends
 back, or a listening TCP socket, for which the kernel answers a SYN. Where the port is taken, the
-guest's own application is what is probed.
+guest's own application is what is probed; so it is where the port is meant for one that is gone.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Responder:
             if not is_udp:
                 holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind((str(request.endpoints.destination_address), request.port))
-            if not is_udp:
+            if not is_udp and not request.to_application:
                 holder.listen(request.count)
         except OSError as error:
             holder.close()
@@ -77,4 +77,8 @@ class Responder:
                 ) from error
             self.answerer = _WHO_ELSE[error.errno]
         else:
-            self.answerer, self.socket = Answerer.PROBE, holder
+            if request.to_application:
+                holder.close()
+                self.answerer = Answerer.APPLICATION
+            else:
+                self.answerer, self.socket = Answerer.PROBE, holder

@@ -33,11 +33,16 @@ def check_delivery(world: World, netns: str, link: LinkId, packet: Packet) -> Fi
     device = world.fib.device(link)
     if any(_takes(it, packet) and it.link in (None, link.name, device.name) for it in at_port):
         return None
-    bound = next((it for it in at_port if it.address is not None), None)
-    if bound is not None:
-        row = f"ss -ln: {protocol} {bound.address}:{port}, not {packet.destination}"
+    if at_port:
+        bound = at_port[0].address or ("0.0.0.0" if at_port[0].version == 4 else "[::]")
+        row = f"ss -ln: {protocol} {bound}:{port}, not {packet.destination}"
         return finding_at(Reason.WRONG_BIND_ADDRESS, netns, link, row)
-    row = f"ss -ln: nothing listens on {protocol} port {port}"
+    failed = [
+        f"; service {it.name} failed: {it.failure}"
+        for it in sorted(world.tables.state.services, key=lambda it: it.id)
+        if it.netns == netns and it.failure
+    ]
+    row = f"ss -ln: nothing listens on {protocol} port {port}{''.join(failed)}"
     return finding_at(Reason.NO_LISTENER, netns, link, row)
 
 
