@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +15,9 @@ from tests.kernel.conftest import Bench
 from vnetlab import lab as verbs
 from vnetlab.diagnosis.verdict import Confidence
 from vnetlab.investigation import Investigation, explain, investigate, mend, verify
-from vnetlab.kernel import namespaces
+from vnetlab.kernel import namespaces, services
 from vnetlab.lab import ProbeOptions
+from vnetlab.trace.request import Protocol
 
 LAB = """
 networks: {net: {ipv4: 10.0.0.0/24}}
@@ -105,3 +110,53 @@ def test_two_faults_are_told_in_the_order_of_the_path(bench: Bench, by_hand: Run
     verbs.forget("bench", bench.root)
     codes = [cause.code for cause in _probe(bench).verdict.causes]
     assert codes == ["vswitch.not-in-bridge", "guest.echo-ignored"]
+
+
+WITH_SERVICE = LAB.replace(
+    "b: {on: hv1, nics: [net]}",
+    'b: {on: hv1, nics: [net], run: ["exec python3 -m http.server 8080"]}',
+)
+LISTEN = "exec python3 -m http.server --bind {} {} >/dev/null 2>&1 & echo $! >{}"
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "code"),
+    [
+        ("127.0.0.1", 8081, "application.wrong-bind-address"),
+        ("0.0.0.0", 8081, None),
+        (None, 8080, "application.no-listener"),
+    ],
+)
+def test_what_listens_on_a_port(
+    bench: Bench, tmp_path: Path, address: str | None, port: int, code: str | None
+) -> None:
+    """A probe of an application's port tells a wrong address, or that a service is gone."""
+    bench.up(WITH_SERVICE)
+    options = ProbeOptions(protocol=Protocol.TCP, port=port)
+    process = tmp_path / "process"
+    with namespaces.entered(bench.lab().namespace("b")):
+        if address:
+            subprocess.run(LISTEN.format(address, port, process), shell=True, check=True)
+    if address is None:
+        service = next(iter(verbs.snapshot("bench", bench.root).tables.state.services))
+        services.stop(bench.lab(), service)
+    else:
+        _wait_for_listener(bench, port)
+    try:
+        verdict = investigate("bench", "a", "b", bench.root, options=options).verdict
+    finally:
+        if address:
+            os.kill(int(process.read_text()), signal.SIGKILL)
+    assert verdict.cause == code
+    assert [cause.object for cause in verdict.causes] == (["b"] if code else [])
+    assert not verdict.contradiction
+
+
+def _wait_for_listener(bench: Bench, port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = verbs.snapshot("bench", bench.root).tables.listeners
+        if any((it.netns, it.port) == ("b", port) for it in found):
+            return
+        time.sleep(0.05)
+    pytest.fail(f"nothing listens on port {port}")

@@ -156,6 +156,23 @@ def test_neighbour_resolution_tells_its_target() -> None:
     assert solicitation.target == advertisement.target == ip_address("fd00::2")
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_damaged_frame_is_nothing_to_the_probe(version: int) -> None:
+    """Whichever bit of it a faulty link flips, it is dissected, or left alone."""
+    asked = request(Protocol.ICMP, version)
+    question = ARP(op=1, hwsrc="02:00:00:00:00:01", psrc="10.0.0.1", pdst="10.0.0.2")
+    for network in (packet(asked), question, IPv6(dst="ff02::1") / ICMPv6ND_NS(tgt="fd00::2")):
+        whole = bytes(Ether(dst="02:00:00:00:00:02") / network)
+        for bit in range(8 * 12, 8 * len(whole)):
+            frame = bytearray(whole)
+            frame[bit // 8] ^= 1 << bit % 8
+            capture = Capture(
+                time_ns=7, netns="n", ifname="i", direction=Direction.IN, frame=bytes(frame)
+            )
+            found = recognize(capture, asked, MARKER)
+            assert found is None or found.kind in PacketKind
+
+
 def test_another_probe_s_packet_is_nothing_to_this_one() -> None:
     """The filter is coarse where 20 bits happen to agree; the marker decides."""
     foreign = Marker(0x11111).word(0).to_bytes(4, "big")

@@ -39,7 +39,8 @@ from vnetlab.wire.taps import Capture
 _ICMP, _TCP, _UDP, _ICMPV6 = 1, 6, 17, 58
 _ECHO = {(_ICMP, 8): PacketKind.REQUEST, (_ICMP, 0): PacketKind.REPLY}
 _ECHO |= {(_ICMPV6, 128): PacketKind.REQUEST, (_ICMPV6, 129): PacketKind.REPLY}
-_IPV4_ETHERTYPE = 0x0800
+_ARP_FOR_IPV4 = (0x0800, 6, 4)
+"""Its protocol type, and the lengths of its addresses in bytes (RFC 826)."""
 _WHO_HAS = 1  # ARP operation, RFC 826
 _ICMP_HEADER_BYTES = 8
 
@@ -81,7 +82,10 @@ _Facts = dict[str, Any]
 
 @lru_cache(maxsize=256)
 def _read(data: bytes, request: ProbeRequest, marker: Marker) -> _Facts | None:
-    """Dissect a frame: once, since most hops see the same bytes as the hop before."""
+    """Dissect a frame: once, since most hops see the same bytes as the hop before.
+
+    It may have been damaged on the way (netem's corruption): what does not fit is none of ours.
+    """
     frame = Ether(data)
     tag = frame.getlayer(Dot1Q) or frame.getlayer(Dot1AD)
     facts = _read_headers(frame, request, marker)
@@ -97,11 +101,12 @@ def _read(data: bytes, request: ProbeRequest, marker: Marker) -> _Facts | None:
 
 def _read_headers(frame: Any, request: ProbeRequest, marker: Marker) -> _Facts | None:
     if ARP in frame:
-        return _resolution_by_arp(frame[ARP]) if frame[ARP].ptype == _IPV4_ETHERTYPE else None
+        shape = (frame[ARP].ptype, frame[ARP].hwlen, frame[ARP].plen)
+        return _resolution_by_arp(frame[ARP]) if shape == _ARP_FOR_IPV4 else None
     if ICMPv6ND_NS in frame or ICMPv6ND_NA in frame:
         return _resolution_by_ndp(frame[IPv6])
-    for layer in (IP, IPv6):
-        if layer in frame:
+    for layer, version in ((IP, 4), (IPv6, 6)):
+        if layer in frame and frame[layer].version == version:
             return _marked(frame[layer], request, marker)
     return None
 

@@ -34,7 +34,8 @@ def check_delivery(world: World, netns: str, link: LinkId, packet: Packet) -> Fi
     if any(_takes(it, packet) and it.link in (None, link.name, device.name) for it in at_port):
         return None
     if at_port:
-        bound = at_port[0].address or ("0.0.0.0" if at_port[0].version == 4 else "[::]")
+        first = at_port[0]
+        bound = first.address or first.link or f"IPv{first.version}"
         row = f"ss -ln: {protocol} {bound}:{port}, not {packet.destination}"
         return finding_at(Reason.WRONG_BIND_ADDRESS, netns, link, row)
     failed = [
