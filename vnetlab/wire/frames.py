@@ -103,10 +103,11 @@ def _read_headers(frame: Any, request: ProbeRequest, marker: Marker) -> _Facts |
     if ARP in frame:
         shape = (frame[ARP].ptype, frame[ARP].hwlen, frame[ARP].plen)
         return _resolution_by_arp(frame[ARP]) if shape == _ARP_FOR_IPV4 else None
-    if ICMPv6ND_NS in frame or ICMPv6ND_NA in frame:
-        return _resolution_by_ndp(frame[IPv6])
     for layer, version in ((IP, 4), (IPv6, 6)):
         if layer in frame and frame[layer].version == version:
+            asks_or_tells = ICMPv6ND_NS in frame or ICMPv6ND_NA in frame
+            if asks_or_tells and layer is IPv6:
+                return _resolution_by_ndp(frame[IPv6])
             return _marked(frame[layer], request, marker)
     return None
 
@@ -176,10 +177,16 @@ def _read_tcp_marker(segment: bytes) -> tuple[PacketKind, int]:
 
 def _transport(ip: Any) -> tuple[int, bytes]:
     """The protocol and the bytes behind an IP header, and behind a fragment header."""
-    if ip.version == 4:
-        return ip.proto, ip.payload.original
+    if isinstance(ip, IP):
+        return ip.proto, _behind(ip)
+    if not isinstance(ip, IPv6):  # an error quoted something else
+        return 0, b""
     layer = ip.getlayer(IPv6ExtHdrFragment) or ip
-    return layer.nh, layer.payload.original
+    return layer.nh, _behind(layer)
+
+
+def _behind(layer: Any) -> bytes:
+    return bytes(layer.payload.original) if layer.payload else b""
 
 
 def _addresses(ip: Any) -> dict[str, IpAddress | int]:

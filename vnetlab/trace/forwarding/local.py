@@ -33,9 +33,9 @@ def check_delivery(world: World, netns: str, link: LinkId, packet: Packet) -> Fi
     device = world.fib.device(link)
     if any(_takes(it, packet) and it.link in (None, link.name, device.name) for it in at_port):
         return None
-    if at_port:
-        first = at_port[0]
-        bound = first.address or first.link or f"IPv{first.version}"
+    elsewhere = next((it for it in at_port if it.link is None), None)
+    if elsewhere:
+        bound = elsewhere.address or f"IPv{elsewhere.version}"
         row = f"ss -ln: {protocol} {bound}:{port}, not {packet.destination}"
         return finding_at(Reason.WRONG_BIND_ADDRESS, netns, link, row)
     failed = [
