@@ -21,7 +21,7 @@ from vnetlab.state.plan import Plan
 from vnetlab.topology.load import load
 from vnetlab.topology.topology import Topology
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 INSIDE = "VNETLAB_INSIDE" in os.environ
 
 

@@ -36,7 +36,7 @@ def explain(
     ipv6: Ipv6Option = False,
     json: JsonOption = False,
 ) -> None:
-    """Say what the kernel would do with a packet, row by row of its tables, and send none.
+    """Say what the kernel would do with a packet, and send none.
 
     \b
     vnetlab explain web1 db1

@@ -39,7 +39,7 @@ def why(
     ipv6: Ipv6Option = False,
     json: JsonOption = False,
 ) -> None:
-    """Say why a packet does not get there, or is late: the verdict of a probe alone.
+    """Say why a packet does not get there: a probe's verdict alone.
 
     \b
     vnetlab why web1 web2
