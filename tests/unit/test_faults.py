@@ -85,7 +85,8 @@ def _result(*accused: Accusation, truth: tuple[Accusation, ...] = (DOWN,)) -> Re
         (_result(), Mark.NONE),
         (_result(truth=()), Mark.EXACT),
         (_result(VNIC, truth=()), Mark.WRONG),
-        (_result(DOWN, truth=(DOWN, VNIC)), Mark.WRONG),
+        (_result(DOWN, truth=(DOWN, VNIC)), Mark.NONE),
+        (_result(DOWN, OTHER, truth=(DOWN, VNIC)), Mark.WRONG),
         (_result(VNIC, DOWN, truth=(DOWN, VNIC)), Mark.EXACT),
     ],
 )

@@ -52,7 +52,7 @@ def probe(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Send a real packet, show it at every hop, and say why it was lost.
+    """Send a real packet, show it at every hop, say why it was lost.
 
     \b
     vnetlab probe web1 web2

@@ -56,7 +56,12 @@ class Result:
         if not self.truth:
             return Mark.WRONG if self.accused else Mark.EXACT
         marks = list(Mark)
-        return max((_mark(it, self.accused) for it in self.truth), key=marks.index)
+        return max((_mark(it, self._left_for(it)) for it in self.truth), key=marks.index)
+
+    def _left_for(self, truth: Accusation) -> list[Accusation]:
+        """What is accused, but for what another truth explains."""
+        others = {(it.code, it.object) for it in self.truth if it != truth}
+        return [it for it in self.accused if (it.code, it.object) not in others]
 
 
 def truth_of(fault: Fault, place: str) -> Accusation:
