@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from vnetlab import __version__
 from vnetlab.cli import (
+    codes,
     doctor,
     down,
     exec_,
@@ -108,6 +109,7 @@ for verb in (
     probe,
     why,
     explain,
+    codes,
     exec_,
     shell,
     logs,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vnetlab.diagnosis.verdict import Layer
-from vnetlab.state.objects import BridgeVlan, Link, LinkId, Role, State
+from vnetlab.state.objects import BridgeVlan, LinkId, Role, State
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Finding
 
@@ -91,6 +91,7 @@ _MATTERS: dict[_Matter, tuple[Reason, ...]] = {
         Reason.NO_PVID,
         Reason.WRONG_PVID,
         Reason.NATIVE_VLAN_MISMATCH,
+        Reason.VLAN_FILTERING_OFF,
         Reason.VLAN_BLOCKED,
         Reason.STP_BLOCKING,
         Reason.STP_LEARNING,
@@ -108,7 +109,7 @@ _MATTERS: dict[_Matter, tuple[Reason, ...]] = {
         Reason.LOOP,
         Reason.PORT_SECURITY,
     ),
-    _Matter.BOND: (Reason.NO_ACTIVE_SLAVE, Reason.BACKUP_SLAVE, Reason.WRONG_SLAVE),
+    _Matter.BOND: (Reason.NO_ACTIVE_SLAVE, Reason.BACKUP_SLAVE),
     _Matter.TUNNEL: (
         Reason.VNI_MISMATCH,
         Reason.VXLAN_PORT_MISMATCH,
@@ -118,7 +119,6 @@ _MATTERS: dict[_Matter, tuple[Reason, ...]] = {
     _Matter.FILTER: (Reason.FILTER_DROP, Reason.FILTER_REDIRECT, Reason.POLICED),
     _Matter.QUEUE: (
         Reason.QUEUE_LIMIT,
-        Reason.QDISC_DROP,
         Reason.RATE_LIMIT,
         Reason.LOSS,
         Reason.DELAY,
@@ -177,9 +177,10 @@ def blame(finding: Finding, state: State) -> Blame:
     matter = _MATTER_OF.get(finding.reason, _Matter.IP)
     if isinstance(finding.item, BridgeVlan):
         matter = _Matter.BRIDGE
+    peer = links.get(link.peer) if link and link.peer else None
     of_link = matter in _OF_LINKS
     return Blame(
-        area=_area(matter, node, link, links),
+        area=_area(matter, node, link.role if link else None, peer.role if peer else None),
         object=link.label or str(link.id) if link and of_link else place.netns,
         reason=finding.reason,
     )
@@ -196,9 +197,9 @@ _OF_LINKS = (
 """Matters whose object is a link, if the finding is at one; else it is the node."""
 
 
-def _area(matter: _Matter, node: Role | None, link: Link | None, links: dict[LinkId, Link]) -> Area:
+def _area(matter: _Matter, node: Role | None, link: Role | None, peer: Role | None) -> Area:
+    """Where a matter belongs at a link of a node: by what they are, and what the cable leads to."""
     of_node = _AREA_OF_NODE.get(node, Area.SWITCH) if node else Area.SWITCH
-    role = link.role if link else None
     match matter:
         case _Matter.APPLICATION:
             return Area.APPLICATION
@@ -207,12 +208,56 @@ def _area(matter: _Matter, node: Role | None, link: Link | None, links: dict[Lin
         case _Matter.BOND:
             return _AREA_OF_BOND.get(node, of_node) if node else of_node
         case _Matter.LINK:
-            return _AREA_OF_LINK.get(role, of_node) if role else of_node
+            return _AREA_OF_LINK.get(link, of_node) if link else of_node
         case _Matter.FILTER:
-            return Area.VNIC if role is Role.VNIC else of_node
+            return Area.VNIC if link is Role.VNIC else of_node
         case _Matter.QUEUE:
-            peer = links.get(link.peer) if link and link.peer else None
-            ends = [end.role for end in (link, peer) if end]
-            return next((_AREA_OF_CABLE[r] for r in ends if r in _AREA_OF_CABLE), of_node)
+            ends = (_AREA_OF_CABLE[role] for role in (link, peer) if role in _AREA_OF_CABLE)
+            return next(ends, of_node)
         case _:
             return of_node
+
+
+_PLACES = (
+    (Role.VM, Role.VNIC),
+    (Role.VM, Role.VLAN_INTERFACE),
+    (Role.HOST, Role.HOST_NIC),
+    (Role.HYPERVISOR, Role.VSWITCH_PORT),
+    (Role.HYPERVISOR, Role.HYPERVISOR_NIC),
+    (Role.HYPERVISOR, Role.PNIC),
+    (Role.PHYSICAL_SWITCH, Role.PHYSICAL_PORT),
+    (Role.ROUTER, Role.ROUTER_INTERFACE),
+)
+"""Nodes with links in them: enough to have all areas, and the kinds that reasons differ by."""
+
+_SWITCHING = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH)
+_WITH_STACK = (Role.VM, Role.HOST, Role.HYPERVISOR, Role.ROUTER)
+_NODES_OF = {
+    _Matter.BRIDGE: _SWITCHING,
+    _Matter.BOND: _SWITCHING,
+    _Matter.TUNNEL: (Role.HYPERVISOR,),
+    _Matter.IP: _WITH_STACK,
+}
+"""The nodes that have such a matter, where not all have."""
+
+_NODES_OF_REASON = {
+    Reason.SECURITY_GROUP: (Role.HYPERVISOR,),
+    Reason.PORT_SECURITY: (Role.HYPERVISOR,),
+    Reason.ACL: (Role.ROUTER,),
+    Reason.WRONG_NAT: _WITH_STACK,
+}
+_OF_ENDS = (Reason.WRONG_MAC, Reason.DUPLICATE_MAC, Reason.ARP_OFF, Reason.PACKET_TOO_BIG)
+"""Reasons of links that belong to an IP stack."""
+_BRIDGED = (Role.VSWITCH_PORT, Role.PNIC, Role.PHYSICAL_PORT)
+
+
+def areas_of(reason: Reason) -> tuple[Area, ...]:
+    """Return the areas that a reason occurs in, in their order: each makes a code with it."""
+    matter = _MATTER_OF.get(reason, _Matter.IP)
+    nodes = _NODES_OF_REASON.get(reason) or _NODES_OF.get(matter, tuple(Role))
+    found = {
+        _area(matter, node, link, None)
+        for node, link in _PLACES
+        if node in nodes and not (reason in _OF_ENDS and link in _BRIDGED)
+    }
+    return tuple(area for area in Area if area in found)

@@ -18,8 +18,8 @@ from vnetlab.diagnosis.codes import blame
 from vnetlab.diagnosis.fixes import Intent, make_fix
 from vnetlab.diagnosis.harm import losing_harms, measured_harms
 from vnetlab.diagnosis.locate import locate
+from vnetlab.diagnosis.pages.catalogue import PAGES
 from vnetlab.diagnosis.verdict import Cause, Confidence, Evidence, Layer, Source, Verdict
-from vnetlab.diagnosis.wording import PHRASES
 from vnetlab.state.objects import Link
 from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.packet import Payload
@@ -338,7 +338,7 @@ def _make_cause(finding: Finding, tables: Tables, intent: Intent, confidence: Co
         code=accused.code,
         layer=accused.layer,
         object=accused.object,
-        summary=f"{accused.object} {PHRASES[finding.reason]}.",
+        summary=f"{accused.object} {PAGES[finding.reason].phrase}.",
         row=finding.row,
         confidence=confidence,
         fix=make_fix(finding, accused, intent),
@@ -356,7 +356,7 @@ def _distinct(causes: Iterable[Cause], first: Cause) -> Iterator[Cause]:
 
 def _say(case: Case, finding: Finding) -> str:
     accused = blame(finding, case.tables.state)
-    return f"{accused.object} {PHRASES[finding.reason]} ({finding.row})"
+    return f"{accused.object} {PAGES[finding.reason].phrase} ({finding.row})"
 
 
 def _counted(case: Case) -> Iterator[Evidence]:

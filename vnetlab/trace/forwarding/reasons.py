@@ -46,7 +46,6 @@ class Reason(Enum):
     # Bonds and tunnels
     NO_ACTIVE_SLAVE = "no-active-slave"
     BACKUP_SLAVE = "backup-slave"
-    WRONG_SLAVE = "wrong-slave"
     VNI_MISMATCH = "vni-mismatch"
     VXLAN_PORT_MISMATCH = "vxlan-port-mismatch"
     NO_REMOTE_VTEP = "no-remote-vtep"
@@ -56,7 +55,6 @@ class Reason(Enum):
     FILTER_REDIRECT = "filter-redirect"
     POLICED = "policed"
     QUEUE_LIMIT = "queue-limit"
-    QDISC_DROP = "qdisc-drop"
     RATE_LIMIT = "rate-limit"
     LOSS = "loss"
     DELAY = "delay"
@@ -79,7 +77,6 @@ class Reason(Enum):
     POLICY_RULE = "policy-rule"
     WRONG_STATIC_NEIGHBOUR = "wrong-static-neighbour"
     STALE_NEIGHBOUR = "stale-neighbour"
-    NEIGHBOUR_UNRESOLVED = "neighbour-unresolved"
     ARP_IGNORED = "arp-ignored"
     ARP_OFF = "arp-off"
     REVERSE_PATH_FILTER = "reverse-path-filter"
