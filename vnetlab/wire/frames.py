@@ -1,16 +1,19 @@
 """What a probe's packets look like: built, and recognized at a tap (effect: imports scapy).
 
 Importing this module takes a tenth of a second: import it, and whatever imports it, only where a
-probe is sent. scapy is told not to read this machine's routes, by which no packet goes, and to
-keep no cache in the user's home, which may not be there.
+probe is sent. scapy is told not to read this machine's routes, by which no packet goes, to keep no
+cache in the user's home, which may not be there, and not to unpack its list of the vendors of MAC
+addresses, which takes longer than all the rest.
 """
 
 # ruff: noqa: E402 - scapy reads its settings when its layers are imported
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from ipaddress import ip_address
+from types import ModuleType
 from typing import Any
 
 import scapy.main
@@ -19,6 +22,9 @@ from scapy.config import conf
 scapy.main.SCAPY_CACHE_FOLDER = None
 conf.route_autoload = False
 conf.route6_autoload = False
+_no_vendors = ModuleType("scapy.libs.manuf")
+_no_vendors.DATA = ""  # type: ignore[attr-defined]
+sys.modules[_no_vendors.__name__] = _no_vendors
 
 from scapy.layers.inet import ICMP, IP, TCP
 from scapy.layers.inet6 import (
