@@ -50,6 +50,8 @@ class Fault:
 
 DEL, ADD = "ip route del", "ip route add"
 FAULTS = (
+    # While no other rule has ever been added, the tables local and main are one: fib_index.py.
+    Fault("gw: ip rule del priority 32766", "web1 db1", ""),
     # Routes
     Fault(f"web1: {DEL} default", "web1 db1", "no-default-route web1"),
     Fault("web1: ip -6 route del default", "web1 db1", "no-default-route web1", 6),
@@ -168,7 +170,6 @@ FAULTS = (
     ),
     Fault(f"db1: {ADD} unreachable {{web1}}/32", "web1 db1", "unreachable-route db1"),
     Fault("db1: ip route replace default via 10.20.0.99", "web1 db1", "wrong-gateway db1"),
-    Fault("gw: ip rule del priority 32766", "web1 db1", ""),  # see fib_index.py
     Fault(
         "gw: ip rule del priority 32766 && gw: ip rule add from 9.9.9.9 lookup 7",
         "web1 db1",

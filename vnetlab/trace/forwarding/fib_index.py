@@ -95,7 +95,8 @@ def _rules(
 def _merged(rules: Iterable[PolicyRule]) -> list[PolicyRule]:
     """The tables local and main of IPv4 are one until somebody adds a rule.
 
-    So the rule of `local` finds what is in `main`, though that one's own rule was deleted
+    So the rule of `local` finds what is in `main`, though that one's own rule was deleted. That a
+    rule was there and is gone again cannot be seen: the tables are apart then
     (net/ipv4/fib_rules.c and fib_trie.c, fib_trie_unmerge; measured on Linux 6.1).
     """
     by_node: defaultdict[str, set[PolicyRule]] = defaultdict(set)
