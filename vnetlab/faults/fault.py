@@ -95,9 +95,13 @@ def place_of(link: Link, **more: Any) -> Place:
 
 
 def ports(state: State, *roles: Role) -> Iterator[Link]:
-    """The ports of bridges in nodes of these roles."""
+    """The ports of bridges in nodes of these roles; a bond's slaves are none."""
     names = {node.name for node in state.namespaces if node.role in roles}
-    return (link for link in _sorted(state.links) if link.netns in names and link.master)
+    return (
+        link
+        for link in _sorted(state.links)
+        if link.netns in names and link.master and not link.in_bond
+    )
 
 
 def find_link(state: State, place: Place) -> Link:
