@@ -182,6 +182,10 @@ class _Scorer:
                 if any(_touches(step, place, self._tables.state) for step in steps):
                     yield pair
 
+    def _length(self, source: str, destination: str, flow: Flow) -> int:
+        """How long the way there and back is: on a long one a fault is in the way of more."""
+        return sum(len(walk.steps) for walk in self._walks(source, destination, flow))
+
     def _passes(self, source: str, destination: str, flow: Flow) -> bool:
         walks = self._walks(source, destination, flow)
         return len(walks) == 2 and all(walk.passes for walk in walks)  # both ways
@@ -199,6 +203,7 @@ class _Scorer:
         shared = [set(self._pairs_over(place, flow)) for _, place in faults]
         pairs = sorted(set.intersection(*shared))
         self._random(f"{kind} {name}").shuffle(pairs)
+        pairs[1:] = sorted(pairs[1:], key=lambda it: -self._length(it[0], it[1], flow))
         truth = tuple(truth_of(fault, place.object) for fault, place in faults)
         try:
             for fault, place in faults:
