@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from vnetlab.diagnosis.codes import blame
 from vnetlab.faults.catalogue import find_fault, find_place
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import diff_states
@@ -70,8 +71,8 @@ def test_a_hypervisor_of_an_overlay_without_uplink() -> None:
 def test_a_short_ttl_is_its_senders() -> None:
     """Not the router's, which ends the packet."""
     tables = faulty_tables("guest-tagging", "guest-short-ttl", "web1")
-    found = walk(tables, "web1", "db1").stops[0]
-    assert (found.reason, found.netns) == (Reason.TTL_EXPIRED, "web1")
+    accused = blame(walk(tables, "web1", "db1").stops[0], tables.state)
+    assert (accused.code, accused.object) == ("guest.ttl-expired", "web1")
 
 
 def test_a_tag_taken_off_at_a_team() -> None:

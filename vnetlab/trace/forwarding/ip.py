@@ -33,7 +33,7 @@ from vnetlab.trace.forwarding.packet import CtState, Packet
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.routing import Decision, Flow, lookup
 from vnetlab.trace.forwarding.sources import check_source
-from vnetlab.trace.forwarding.walk import Finding, Walk, WalkStep
+from vnetlab.trace.forwarding.walk import Finding, Walk
 from vnetlab.trace.forwarding.ways import Way, find_ways
 from vnetlab.trace.forwarding.world import connection_of, make_world
 
@@ -257,10 +257,8 @@ def _forward(
     if packet.ttl <= 1:
         row = f"ttl {packet.ttl}"
         setting = _ttl_setting(world, journey) if packet.version == 4 else None
-        sender = setting.netns if setting is not None else netns
-        finding = finding_at(Reason.TTL_EXPIRED, sender, None if setting else came_by, row, setting)
-        here = WalkStep(netns=netns, link=None, packet=packet, row=finding.row, finding=finding)
-        journey = journey.with_step(here)
+        finding = finding_at(Reason.TTL_EXPIRED, netns, came_by, row, setting)
+        journey = journey.find(packet, finding)
         packet = replace(packet, ttl=2)
     if packet.version == 6 and packet.source.is_link_local:
         row = f"{packet.source} is a link-local address"
