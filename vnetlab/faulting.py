@@ -7,6 +7,7 @@ see it as drift, and repair it.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -15,7 +16,7 @@ from pathlib import Path
 from vnetlab import lab as verbs
 from vnetlab.errors import UsageError
 from vnetlab.faults.catalogue import CATALOGUE, find_fault, find_place, named_places
-from vnetlab.faults.fault import Fault, Flow, Place
+from vnetlab.faults.fault import Fault, Flow, Place, flow_at
 from vnetlab.faults.score import Result, accusations, truth_of
 from vnetlab.investigation import investigate, walk_both_ways
 from vnetlab.state.objects import Role, State
@@ -26,6 +27,7 @@ from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.walk import Walk, WalkStep
 
 _ENDS = (Role.VM, Role.HOST)
+_STARTING_NS = 20_000_000_000
 _PAIRS_TRIED = 3
 """How many pairs of nodes are probed at most, until one shows an effect of the fault."""
 _PLACES_TRIED = 3
@@ -136,7 +138,7 @@ class _Scorer:
         found = [
             (name, place)
             for name, place in named_places(fault, self._tables.state).items()
-            if next(self._pairs_over(place, fault.flow), None)
+            if next(self._pairs_over(place, flow_at(fault, place)), None)
         ]
         if self._sample.per_kind is None:
             return found
@@ -177,6 +179,8 @@ class _Scorer:
     def _pairs_over(self, place: Place, flow: Flow) -> Iterator[tuple[str, str]]:
         """Pairs whose packets or answers pass a place while the lab is healthy."""
         for pair in self._pairs():
+            if place.port is not None and pair[1] != place.netns:
+                continue
             if self._passes(*pair, flow):
                 steps = (s for walk in self._walks(*pair, flow) for s in walk.steps)
                 if any(_touches(step, place, self._tables.state) for step in steps):
@@ -199,7 +203,7 @@ class _Scorer:
     def _try(self, faults: Sequence[tuple[Fault, Place]], kind: str, name: str) -> Result:
         """Inject, let caches run out, probe; another pair of nodes if this one noticed nothing."""
         lab, root = self._topology.name, self._root
-        flow = faults[0][0].flow
+        flow = flow_at(*faults[0])
         shared = [set(self._pairs_over(place, flow)) for _, place in faults]
         pairs = sorted(set.intersection(*shared))
         self._random(f"{kind} {name}").shuffle(pairs)
@@ -217,6 +221,14 @@ class _Scorer:
             verbs.repair(lab, root)
             verbs.forget(lab, root)
         return replace(result, truth=truth)
+
+    def _await_listener(self, place: Place) -> None:
+        """Wait until a socket waits on the place's port, for as long as starting one may take."""
+        end_ns = time.monotonic_ns() + _STARTING_NS
+        while time.monotonic_ns() < end_ns:
+            found = verbs.snapshot(self._topology.name, self._root).tables.listeners
+            if any((it.netns, it.port) == (place.netns, place.port) for it in found):
+                return
 
     def _probe(
         self,
@@ -260,7 +272,11 @@ def _walk(tables: Tables, source: str, destination: str, flow: Flow) -> tuple[Wa
 
 def _options(flow: Flow) -> verbs.ProbeOptions:
     return verbs.ProbeOptions(
-        protocol=flow.protocol, size=flow.size, count=flow.count, version=flow.version
+        protocol=flow.protocol,
+        port=flow.port,
+        size=flow.size,
+        count=flow.count,
+        version=flow.version,
     )
 
 
