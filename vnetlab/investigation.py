@@ -16,6 +16,7 @@ from vnetlab.diagnosis.fixes import Intent
 from vnetlab.diagnosis.judge import DEFAULT_TTL, Case, confirm, explain_walks, judge
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.errors import UsageError
+from vnetlab.second_look import look_again
 from vnetlab.state.diff import Change
 from vnetlab.state.edit import carry_out
 from vnetlab.state.plan import Plan
@@ -42,12 +43,15 @@ def investigate(
 ) -> Investigation:
     """Send a probe and judge it by the tables that the kernel had before.
 
+    One that is lost is sent again, with the kernel asked what it does with it.
+
     Raises what `vnetlab.lab.probe` raises.
     """
     snapshot = verbs.snapshot(name, root)
     ends = _endpoints(snapshot, source, destination, options)
     request = _request(snapshot, ends, options)
     forward, back = walk_both_ways(snapshot.tables, request)
+    passed = {step.netns for walk in (forward, back) if walk for step in walk.steps}
     trace = verbs.probe(
         name,
         source,
@@ -56,15 +60,20 @@ def investigate(
         options=options,
         state=snapshot.tables.state,
         ends=ends,
-        also_watched={step.netns for walk in (forward, back) if walk for step in walk.steps},
+        also_watched=passed,
         to_application=request.to_application,
     )
+    physical = None
+    if trace.replied < len(trace.packets):
+        seen = {step.hop.netns for packet in trace.packets for step in packet.steps}
+        physical = look_again(name, root, trace, snapshot.tables.state, sorted(passed | seen))
     case = Case(
         trace=trace,
         tables=snapshot.tables,
         forward=forward,
         back=back,
         intent=_intent(snapshot),
+        physical=physical,
     )
     return Investigation(trace=trace, verdict=judge(case))
 

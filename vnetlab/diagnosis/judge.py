@@ -5,8 +5,10 @@ How it works
 The model of the datapath (`vnetlab.trace.forwarding`) walks the same way as the probe, over the
 tables that the kernel had when the probe was sent, and says by which rows the packet would be
 stopped. The taps say where it was seen last. A cause is given where both agree: the packet was
-seen at the last passage before the row, and at none behind it. Where the model knows no reason,
-or one that the taps refute, the verdict says so, and gives the place of the loss alone.
+seen at the last passage before the row, and at none behind it. What the kernel itself said when
+the probe was sent again (`physical.py`) supports it, or speaks against it. Where the model knows no
+reason, or one that the taps refute, the cause is the rule by which the kernel says that it dropped
+the packet, if it says so; otherwise the verdict gives the place of the loss alone.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from vnetlab.diagnosis.fixes import Intent, make_fix
 from vnetlab.diagnosis.harm import losing_harms, measured_harms
 from vnetlab.diagnosis.locate import locate
 from vnetlab.diagnosis.pages.catalogue import PAGES
+from vnetlab.diagnosis.physical import Physical, agrees, dropping_rule, evidence
 from vnetlab.diagnosis.verdict import Cause, Confidence, Evidence, Layer, Source, Verdict
 from vnetlab.state.objects import Link
 from vnetlab.state.tables import Tables
@@ -41,7 +44,8 @@ class Case:
     """Everything that a verdict rests on.
 
     `forward` and `back` are the model's walks of the probe and of its answer over `tables`, `back`
-    None where the model could not make one; `counted` what the kernel's counters say, in words.
+    None where the model could not make one; `physical` what the kernel said of a probe that was
+    lost.
     """
 
     trace: Trace
@@ -49,7 +53,7 @@ class Case:
     forward: Walk
     back: Walk | None
     intent: Intent
-    counted: tuple[str, ...] = ()
+    physical: Physical | None = None
 
 
 def judge(case: Case) -> Verdict:
@@ -63,7 +67,7 @@ def judge(case: Case) -> Verdict:
     place = _Fit.of(case, stops[0])
     if place.passed:
         return _contradicted(case, located, stops[0])
-    first = _cause(case, stops[0], _confidence(case, place))
+    first = _cause(case, stops[0], _confidence(case, stops[0], place))
     others = (_cause(case, finding, Confidence.LIKELY) for finding in stops[1:])
     return replace(
         located,
@@ -75,7 +79,7 @@ def judge(case: Case) -> Verdict:
         evidence=(
             Evidence(source=Source.CONFIGURED, text=f"{first.row}"),
             *located.evidence,
-            *_counted(case),
+            *evidence(case.physical),
         ),
         ruled_out=_rows_before(case, stops[0]),
     )
@@ -107,8 +111,8 @@ def confirm(verdict: Verdict, trace: Trace) -> Verdict:
 def _judge_success(case: Case, located: Verdict) -> Verdict:
     """All replies came: what is left is what delays or damages packets against the topology."""
     harms = [
-        (finding, evidence)
-        for finding, evidence in measured_harms(case.trace, _walks(case))
+        (finding, text)
+        for finding, text in measured_harms(case.trace, _walks(case))
         if _is_suspect(case, finding)
     ]
     expected = _stops(case)
@@ -127,7 +131,7 @@ def _judge_success(case: Case, located: Verdict) -> Verdict:
         evidence=(
             *(Evidence(source=Source.OBSERVED, text=text) for _, text in harms),
             *located.evidence,
-            *_counted(case),
+            *evidence(case.physical),
         ),
         contradiction=contradiction,
     )
@@ -140,7 +144,7 @@ def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
     if not lossy and located.layer is Layer.APPLICATION:
         return _judge_application(case, located)
     if not lossy:
-        return replace(located, evidence=(*located.evidence, *_counted(case)))
+        return _judge_by_trace(case, located)
     causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in lossy[:1]]
     causes += (_cause(case, finding, Confidence.CANDIDATE) for finding, _ in lossy[1:])
     first = causes[0]
@@ -154,7 +158,7 @@ def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
         evidence=(
             *(Evidence(source=Source.OBSERVED, text=text) for _, text in lossy),
             *located.evidence,
-            *_counted(case),
+            *evidence(case.physical),
         ),
     )
 
@@ -174,15 +178,30 @@ def _judge_application(case: Case, located: Verdict) -> Verdict:
         object=cause.object,
         cause=cause.code,
         causes=(cause,),
-        evidence=(*located.evidence, *_counted(case)),
+        evidence=(*located.evidence, *evidence(case.physical)),
     )
 
 
 def _contradicted(case: Case, located: Verdict, stop: Finding) -> Verdict:
+    contradiction = f"the model expected the loss elsewhere: {_say(case, stop)}"
+    return replace(_judge_by_trace(case, located), contradiction=contradiction)
+
+
+def _judge_by_trace(case: Case, located: Verdict) -> Verdict:
+    """The cause is what the kernel says itself, if it says which rule dropped the packet."""
+    found = dropping_rule(case.physical, case.forward.packet)
+    said = (*located.evidence, *evidence(case.physical))
+    if found is None:
+        return replace(located, evidence=said)
+    cause = _cause(case, found, Confidence.LIKELY)
     return replace(
         located,
-        contradiction=f"the model expected the loss elsewhere: {_say(case, stop)}",
-        evidence=(*located.evidence, *_counted(case)),
+        summary=f"{located.summary} {cause.summary}",
+        layer=cause.layer,
+        object=cause.object,
+        cause=cause.code,
+        causes=(cause,),
+        evidence=said,
     )
 
 
@@ -220,9 +239,16 @@ _MISLEADING = (
 """With these a packet goes on, to a wrong place or as a flooded copy: it may be seen behind."""
 
 
-def _confidence(case: Case, place: _Fit) -> Confidence:
+def _confidence(case: Case, finding: Finding, place: _Fit) -> Confidence:
+    """Proven: nothing that was seen, and nothing that the kernel itself says, speaks against it.
+
+    What the model does not know on the way matters no more where the kernel says the same.
+    """
+    packet = next(s.packet for w in _walks(case) for s in w.steps if s.finding is finding)
+    said = agrees(case.physical, finding, packet) if case.physical else None
     unmodelled = any(walk.unmodelled for walk in _walks(case))
-    return Confidence.PROVEN if place.reached and not unmodelled else Confidence.LIKELY
+    proven = place.reached and said is not False and (said or not unmodelled)
+    return Confidence.PROVEN if proven else Confidence.LIKELY
 
 
 _Key = tuple[Passage, str]
@@ -357,10 +383,6 @@ def _distinct(causes: Iterable[Cause], first: Cause) -> Iterator[Cause]:
 def _say(case: Case, finding: Finding) -> str:
     accused = blame(finding, case.tables.state)
     return f"{accused.object} {PAGES[finding.reason].phrase} ({finding.row})"
-
-
-def _counted(case: Case) -> Iterator[Evidence]:
-    return (Evidence(source=Source.COUNTED, text=text) for text in case.counted)
 
 
 def _rows_before(case: Case, stop: Finding) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_GETNEIGH
@@ -15,7 +15,7 @@ from vnetlab.kernel.observe import observe
 from vnetlab.kernel.routing_messages import NUD_PERMANENT
 from vnetlab.state.objects import Kind
 
-_NUD_NOARP = 0x40
+_NUD_INCOMPLETE, _NUD_FAILED, _NUD_NOARP = 0x01, 0x20, 0x40
 
 
 def forget_learned(nodes: Nodes) -> None:
@@ -25,7 +25,7 @@ def forget_learned(nodes: Nodes) -> None:
         channel = nodes.channel(netns)
         batch = [
             Request(message=message, purpose=f"forget a neighbour of {netns}", removes=True)
-            for message in _forgettable(channel)
+            for message in _entries(channel, but=NUD_PERMANENT | _NUD_NOARP)
         ]
         for link in observed.state.links:
             if link.netns == netns and link.kind is Kind.BRIDGE:
@@ -33,6 +33,15 @@ def forget_learned(nodes: Nodes) -> None:
                 message["attrs"].append(_FLUSH)
                 batch.append(Request(message=message, purpose=f"flush {link.id}"))
         channel.change(batch)
+
+
+def forget_unanswered(nodes: Nodes, namespaces: Collection[str]) -> None:
+    """Have these nodes ask again, at once, for the neighbours that did not answer."""
+    for netns in namespaces:
+        channel = nodes.channel(netns)
+        messages = list(_entries(channel, but=~(_NUD_INCOMPLETE | _NUD_FAILED)))
+        purpose = f"forget a neighbour of {netns}"
+        channel.change([Request(message=it, purpose=purpose, removes=True) for it in messages])
 
 
 _FLUSH = (
@@ -46,12 +55,13 @@ _FLUSH = (
 )
 
 
-def _forgettable(channel: Channel) -> Iterator[Any]:
+def _entries(channel: Channel, *, but: int) -> Iterator[Any]:
+    """What deletes the neighbour entries that are not in one of the states `but`."""
     dump = ndmsg()
     dump["header"]["type"] = RTM_GETNEIGH
     for entry in channel.dump(dump):
         address = entry.get_attr("NDA_DST")
-        if address is None or entry["state"] & (NUD_PERMANENT | _NUD_NOARP):
+        if address is None or entry["state"] & but:
             continue
         message = ndmsg()
         message["header"]["type"] = RTM_DELNEIGH

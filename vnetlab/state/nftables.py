@@ -42,6 +42,9 @@ class NftHook:
     devices: tuple[str, ...] = ()
 
 
+_VERDICT_REGISTER = 0  # NFT_REG_VERDICT
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NftExpression:
     """One step of a rule: its kind and its attributes by name, sorted.
@@ -61,6 +64,20 @@ class NftRule:
 
     name: str
     expressions: tuple[NftExpression, ...]
+
+    @property
+    def rejects(self) -> bool:
+        """Whether it refuses what it matches, with an error to the sender."""
+        return any(it.kind == "reject" for it in self.expressions)
+
+    @property
+    def stops(self) -> bool:
+        """Whether it drops or refuses what it matches."""
+        drops = (("dreg", _VERDICT_REGISTER), ("data", "drop"))
+        return self.rejects or any(
+            it.kind == "immediate" and all(value in it.values for value in drops)
+            for it in self.expressions
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

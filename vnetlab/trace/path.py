@@ -54,6 +54,11 @@ class Hop:
         """What it is matched by."""
         return (self.netns, self.ifname, self.direction)
 
+    @property
+    def link_id(self) -> LinkId:
+        """The link."""
+        return LinkId(netns=self.netns, name=self.ifname)
+
     def __str__(self) -> str:
         return f"{self.label} {self.direction.value}"
 

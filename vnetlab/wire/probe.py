@@ -24,14 +24,17 @@ _SILENCES = 10
 """Listening ends after this many timeouts, however much there still is to see."""
 
 
-def run_probe(request: ProbeRequest, namespaces: Sequence[str], enter: Enter) -> Observation:
+def run_probe(
+    request: ProbeRequest, namespaces: Sequence[str], enter: Enter, *, marker: Marker | None = None
+) -> Observation:
     """Send the probe that `request` asks for, and tell what the taps in `namespaces` saw of it.
 
-    `enter` enters a node's network namespace in this thread. Whatever ends the probe, an
+    `enter` enters a node's network namespace in this thread. `marker` marks the packets, one by
+    chance if there is none. Whatever ends the probe, an
     interrupt too, everything it opened is closed. Raises ProbeError where it cannot be watched,
     and MissingFeatureError without the right to open raw and packet sockets.
     """
-    marker = Marker(secrets.randbits(RANDOM_BITS))
+    marker = marker or Marker(secrets.randbits(RANDOM_BITS))
     program = marker_filter(marker)
     with ExitStack() as stack:
         taps = stack.enter_context(Taps())

@@ -64,6 +64,11 @@ class Packet:
         return self.destination.version
 
     @property
+    def is_ip(self) -> bool:
+        """Whether it is an IP packet, and no part of neighbour resolution."""
+        return self.payload is Payload.IP
+
+    @property
     def is_group(self) -> bool:
         """Whether its destination MAC is a broadcast or multicast one."""
         return bool(int(self.destination_mac[:2], 16) & 1)
