@@ -132,10 +132,8 @@ def walk_both_ways(tables: Tables, request: ProbeRequest) -> tuple[Walk, Walk | 
     """The model's walk of a probe, and that of its answer where the probe can arrive at all."""
     ends = request.endpoints
     packet = _with_ttl(tables, ends.source, first_packet(request))
-    forward = walk_flow(tables, ends.source, packet)
-    packet = first_packet(request)
     by_probe = not request.to_application
-    forward = walk_flow(tables, request.endpoints.source, packet, answered_by_probe=by_probe)
+    forward = walk_flow(tables, ends.source, packet, answered_by_probe=by_probe)
     if not forward.arrived:
         return forward, None
     answer = _with_ttl(tables, ends.destination, reply_to(packet, forward))
