@@ -7,7 +7,8 @@ see it as drift, and repair it.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from vnetlab import lab as verbs
 from vnetlab.errors import UsageError
 from vnetlab.faults.catalogue import CATALOGUE, find_fault, find_place, named_places
-from vnetlab.faults.fault import Fault, Flow, Place
+from vnetlab.faults.fault import Fault, Flow, Place, flow_at
 from vnetlab.faults.score import Result, accusations, truth_of
 from vnetlab.investigation import investigate, walk_both_ways
 from vnetlab.state.objects import Role, State
@@ -26,8 +27,11 @@ from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.walk import Walk, WalkStep
 
 _ENDS = (Role.VM, Role.HOST)
+_STARTING_NS = 20_000_000_000
 _PAIRS_TRIED = 3
 """How many pairs of nodes are probed at most, until one shows an effect of the fault."""
+_PLACES_TRIED = 3
+"""How many places are tried at most, for each that is asked for, until one shows an effect."""
 
 Progress = Callable[[str], None]
 
@@ -74,7 +78,7 @@ def score(
     The copy has a name of its own, and is gone at the end. What is among `done` is left out.
     """
     topology = replace(topology, name=f"{topology.name}-score")
-    known = {(r.topology, r.kind, r.place) for r in done}
+    known = {(r.kind, r.place): r for r in done if r.topology == topology.name}
     verbs.up(topology, root)
     try:
         yield from _Scorer(topology, root, sample).run(known)
@@ -89,52 +93,78 @@ class _Scorer:
         self._topology = topology
         self._root = root
         self._sample = sample
-        seed = f"{sample.seed} {topology.name}"
-        self._random = random.Random(seed)  # noqa: S311 # chooses a sample, guards no secret
         self._tables = verbs.snapshot(topology.name, root).tables
         self._ways: dict[tuple[str, str, Flow], tuple[Walk, ...]] = {}
 
-    def run(self, known: set[tuple[str, str, str]]) -> Iterator[Result]:
+    def run(self, done: Mapping[tuple[str, str], Result]) -> Iterator[Result]:
+        """Yield what is not among `done`, which has the results of this lab by kind and place."""
         for number, (source, destination) in enumerate(self._healthy_pairs()):
-            if (self._topology.name, "healthy", str(number)) not in known:
+            if ("healthy", str(number)) not in done:
                 yield self._probe("healthy", str(number), (), Flow(), source, destination)
-        for fault, name, place in self._singles():
-            if (self._topology.name, fault.kind, name) not in known:
-                yield self._try([(fault, place)], fault.kind, name)
-        for first, second in self._doubles():
+        shown: list[tuple[Fault, Place]] = []
+        for fault in CATALOGUE.values():
+            if self._sample.kinds and fault.kind not in self._sample.kinds:
+                continue
+            wanted, effective = self._sample.per_kind, 0
+            for name, place in self._candidates(fault):
+                result = done.get((fault.kind, name))
+                if result is None:
+                    result = self._try([(fault, place)], fault.kind, name)
+                    yield result
+                if result.effective:
+                    shown.append((fault, place))
+                    effective += 1
+                if effective == wanted:
+                    break
+        for first, second in self._doubles(shown):
             kind = f"{first[0].kind} + {second[0].kind}"
             name = f"{first[1].object} + {second[1].object}"
-            if (self._topology.name, kind, name) not in known:
+            if (kind, name) not in done:
                 yield self._try([first, second], kind, name)
 
     def _healthy_pairs(self) -> list[tuple[str, str]]:
         pairs = [pair for pair in self._pairs() if self._passes(*pair, Flow())]
-        return [self._random.choice(pairs) for _ in range(self._sample.healthy)] if pairs else []
+        draw = self._random("healthy")
+        return [draw.choice(pairs) for _ in range(self._sample.healthy)] if pairs else []
 
-    def _singles(self) -> Iterator[tuple[Fault, str, Place]]:
-        for kind, fault in CATALOGUE.items():
-            if self._sample.kinds and kind not in self._sample.kinds:
-                continue
-            found = [
-                (name, place)
-                for name, place in named_places(fault, self._tables.state).items()
-                if next(self._pairs_over(place, fault.flow), None)
-            ]
-            wanted = self._sample.per_kind
-            chosen = (
-                found if wanted is None else self._random.sample(found, min(wanted, len(found)))
-            )
-            for name, place in chosen:
-                yield fault, name, place
+    def _random(self, about: str) -> random.Random:
+        """What draws a part of the sample: the same one whatever was drawn before."""
+        seed = f"{self._sample.seed} {self._topology.name} {about}"
+        return random.Random(seed)  # noqa: S311 # chooses a sample, guards no secret
 
-    def _doubles(self) -> Iterator[tuple[tuple[Fault, Place], tuple[Fault, Place]]]:
-        """Pairs of faults of one flow that do not lose packets by chance, on one path."""
-        singles = [(f, p) for f, _, p in self._singles() if not f.harms and f.flow == Flow()]
+    def _candidates(self, fault: Fault) -> list[tuple[str, Place]]:
+        """The places of a kind on the path of some pair, in the order to try them."""
+        self._look()
+        found = [
+            (name, place)
+            for name, place in named_places(fault, self._tables.state).items()
+            if next(self._pairs_over(place, flow_at(fault, place)), None)
+        ]
+        if self._sample.per_kind is None:
+            return found
+        tried = min(self._sample.per_kind * _PLACES_TRIED, len(found))
+        return self._random(fault.kind).sample(found, tried)
+
+    def _look(self) -> None:
+        """Read the tables again: the way through a team or a tree may have changed for good."""
+        before, self._tables = self._tables, verbs.snapshot(self._topology.name, self._root).tables
+        if (before.active_slaves, before.port_states) != (
+            self._tables.active_slaves,
+            self._tables.port_states,
+        ):
+            self._ways.clear()
+
+    def _doubles(
+        self, shown: Sequence[tuple[Fault, Place]]
+    ) -> Iterator[tuple[tuple[Fault, Place], tuple[Fault, Place]]]:
+        """Pairs of faults that had an effect, of one flow, not losing by chance, on one path."""
+        singles = [(f, p) for f, p in shown if not f.harms and f.flow == Flow()]
+        draw = self._random("pairs")
         for _ in range(self._sample.pairs if singles else 0):
-            first = self._random.choice(singles)
+            first = draw.choice(singles)
             others = [it for it in singles if self._share_a_path(first[1], it[1])]
             if others:
-                yield first, self._random.choice(others)
+                yield first, draw.choice(others)
 
     def _share_a_path(self, one: Place, other: Place) -> bool:
         if one.netns == other.netns and one.link == other.link:
@@ -149,10 +179,16 @@ class _Scorer:
     def _pairs_over(self, place: Place, flow: Flow) -> Iterator[tuple[str, str]]:
         """Pairs whose packets or answers pass a place while the lab is healthy."""
         for pair in self._pairs():
+            if place.port is not None and pair[1] != place.netns:
+                continue
             if self._passes(*pair, flow):
                 steps = (s for walk in self._walks(*pair, flow) for s in walk.steps)
                 if any(_touches(step, place, self._tables.state) for step in steps):
                     yield pair
+
+    def _length(self, source: str, destination: str, flow: Flow) -> int:
+        """How long the way there and back is: on a long one a fault is in the way of more."""
+        return sum(len(walk.steps) for walk in self._walks(source, destination, flow))
 
     def _passes(self, source: str, destination: str, flow: Flow) -> bool:
         walks = self._walks(source, destination, flow)
@@ -167,16 +203,17 @@ class _Scorer:
     def _try(self, faults: Sequence[tuple[Fault, Place]], kind: str, name: str) -> Result:
         """Inject, let caches run out, probe; another pair of nodes if this one noticed nothing."""
         lab, root = self._topology.name, self._root
-        flow = faults[0][0].flow
+        flow = flow_at(*faults[0])
         shared = [set(self._pairs_over(place, flow)) for _, place in faults]
         pairs = sorted(set.intersection(*shared))
-        self._random.shuffle(pairs)
+        self._random(f"{kind} {name}").shuffle(pairs)
+        pairs[1:] = sorted(pairs[1:], key=lambda it: -self._length(it[0], it[1], flow))
         truth = tuple(truth_of(fault, place.object) for fault, place in faults)
         try:
             for fault, place in faults:
                 _inject(lab, fault, place, root)
-            verbs.forget(lab, root)
             for source, destination in pairs[:_PAIRS_TRIED]:
+                verbs.forget(lab, root)
                 result = self._probe(kind, name, truth, flow, source, destination)
                 if result.effective:
                     break
@@ -184,6 +221,14 @@ class _Scorer:
             verbs.repair(lab, root)
             verbs.forget(lab, root)
         return replace(result, truth=truth)
+
+    def _await_listener(self, place: Place) -> None:
+        """Wait until a socket waits on the place's port, for as long as starting one may take."""
+        end_ns = time.monotonic_ns() + _STARTING_NS
+        while time.monotonic_ns() < end_ns:
+            found = verbs.snapshot(self._topology.name, self._root).tables.listeners
+            if any((it.netns, it.port) == (place.netns, place.port) for it in found):
+                return
 
     def _probe(
         self,
@@ -227,7 +272,11 @@ def _walk(tables: Tables, source: str, destination: str, flow: Flow) -> tuple[Wa
 
 def _options(flow: Flow) -> verbs.ProbeOptions:
     return verbs.ProbeOptions(
-        protocol=flow.protocol, size=flow.size, count=flow.count, version=flow.version
+        protocol=flow.protocol,
+        port=flow.port,
+        size=flow.size,
+        count=flow.count,
+        version=flow.version,
     )
 
 

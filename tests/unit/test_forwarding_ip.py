@@ -23,7 +23,14 @@ from tests.unit.routed_tables import (
 )
 from vnetlab.state.objects import Link, Object, RouteKind
 from vnetlab.state.routing import Neighbour
-from vnetlab.state.tables import Carrier, Listener, NeighbourEntry, NeighbourState, Tables
+from vnetlab.state.tables import (
+    Carrier,
+    LearnedEntry,
+    Listener,
+    NeighbourEntry,
+    NeighbourState,
+    Tables,
+)
 from vnetlab.trace.forwarding.ip import reply_to, walk_flow
 from vnetlab.trace.forwarding.packet import Packet
 from vnetlab.trace.forwarding.reasons import Reason
@@ -565,3 +572,15 @@ def test_link_local_neighbours() -> None:
     of = replace(of, link_locals=local)  # type: ignore[arg-type] # it is of IPv6
     assert isinstance(gateway.ip, IPv6Address)
     assert forward(of, "a", "b", 6).passes
+
+
+def test_a_bridge_learns_where_the_question_came_from() -> None:
+    """A wrong entry for the sender stops no answer; one for the receiver stops the packet."""
+    near, far = mac_of("a.eth0"), mac_of("r.eth0")
+    assert {near, far} <= {it.mac for it in lab().state.links}
+    wrong = LearnedEntry(netns="s", link="c-eth0", mac=near)
+    of = replace(lab(), learned=(wrong,))
+    assert forward(of, "a", "b").passes
+    assert back(of, "a", "b").passes
+    of = replace(lab(), learned=(replace(wrong, mac=far),))
+    assert told(forward(of, "a", "b"))[0] == (Reason.WRONG_LEARNED_FDB_ENTRY, "s", "c-eth0")

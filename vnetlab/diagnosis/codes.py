@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from vnetlab.diagnosis.verdict import Layer
-from vnetlab.state.objects import BridgeVlan, LinkId, Role, State
+from vnetlab.state.objects import BridgeVlan, LinkId, Role, State, Sysctl
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Finding
 
@@ -167,11 +167,13 @@ _AREA_OF_CABLE = {
 
 
 def blame(finding: Finding, state: State) -> Blame:
-    """Say what object of the lab a finding accuses: that of a VLAN's row, where one decides."""
+    """Say what object of the lab a finding accuses: that of a VLAN's row or of a setting that decides."""
     links = {link.id: link for link in state.links}
     place = LinkId(netns=finding.netns, name=finding.link or "")
     if isinstance(finding.item, BridgeVlan):
         place = LinkId(netns=finding.item.netns, name=finding.item.link)
+    elif isinstance(finding.item, Sysctl) and finding.item.netns != finding.netns:
+        place = LinkId(netns=finding.item.netns, name="")
     link = links.get(place)
     node = next((ns.role for ns in state.namespaces if ns.name == place.netns), None)
     matter = _MATTER_OF.get(finding.reason, _Matter.IP)

@@ -63,7 +63,7 @@ def make_fix(finding: Finding, accused: Blame, intent: Intent) -> Fix:
     else:
         advice = ""
     return Fix(
-        node=finding.netns,
+        node=finding.item.netns if isinstance(finding.item, Sysctl) else finding.netns,
         commands=commands(change) if change else (),
         line=line,
         advice=advice,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from vnetlab.errors import UsageError
+from vnetlab.faults.applications import application_faults
 from vnetlab.faults.fault import Fault, Place
 from vnetlab.faults.firewalls import firewall_faults
 from vnetlab.faults.links import link_faults
+from vnetlab.faults.policies import policy_faults
 from vnetlab.faults.queues import filter_faults, queue_faults
 from vnetlab.faults.routing import routing_faults
 from vnetlab.faults.tunnels import tunnel_faults
@@ -20,7 +22,9 @@ CATALOGUE: dict[str, Fault] = {
         *filter_faults(),
         *routing_faults(),
         *firewall_faults(),
+        *policy_faults(),
         *tunnel_faults(),
+        *application_faults(),
     )
 }
 """All kinds by their names."""

@@ -10,7 +10,7 @@ from vnetlab.diagnosis.codes import Area
 from vnetlab.diagnosis.verdict import Layer
 from vnetlab.state.edit import put
 from vnetlab.state.objects import Link, LinkId, Object, Role, State
-from vnetlab.trace.request import Protocol
+from vnetlab.trace.request import ECHO_PORT, Protocol
 
 SMALL, LARGE = None, 1400
 """Sizes of a probe's packet, in bytes: the default one, and one near to the MTU of Ethernet."""
@@ -21,7 +21,8 @@ class Place:
     """Where a fault is injected: an object of the lab, by the name that its user knows.
 
     `link` is None where it is a node as a whole; `item` the State object that it is about, None
-    where there is no single one. `vlan` is given where the fault concerns that VLAN alone.
+    where there is no single one. `vlan` is given where the fault concerns that VLAN alone, `port`
+    where it is about what listens on that port of the node.
     """
 
     object: str
@@ -29,6 +30,7 @@ class Place:
     link: str | None = None
     item: Object | None = None
     vlan: int | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Flow:
     size: int | None = SMALL
     count: int = 1
     version: int | None = None
+    port: int = ECHO_PORT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,8 @@ class Fault:
 
     `kind` is its name, `code` that of the cause that a verdict must give, for the place's object.
     `places` finds where in a lab it can be; `change` makes it. `flow` says what shows it. One that
-    `harms` does not lose every packet, or none.
+    `harms` does not lose every packet, or none; one that `listens` has a socket wait on the place's
+    port.
     """
 
     kind: str
@@ -57,12 +61,18 @@ class Fault:
     change: Callable[[State, Place], State]
     flow: Flow = Flow()
     harms: bool = False
+    listens: bool = False
 
     @property
     def layer(self) -> Layer:
         """The layer of its code."""
         word = self.code.split(".")[0]
         return next(area.layer for area in Area if area.word == word)
+
+
+def flow_at(fault: Fault, place: Place) -> Flow:
+    """What must be probed for a fault to show at that place."""
+    return fault.flow if place.port is None else replace(fault.flow, port=place.port)
 
 
 def link_places(*roles: Role) -> Callable[[State], Iterator[Place]]:
@@ -95,9 +105,13 @@ def place_of(link: Link, **more: Any) -> Place:
 
 
 def ports(state: State, *roles: Role) -> Iterator[Link]:
-    """The ports of bridges in nodes of these roles."""
+    """The ports of bridges in nodes of these roles; a bond's slaves are none."""
     names = {node.name for node in state.namespaces if node.role in roles}
-    return (link for link in _sorted(state.links) if link.netns in names and link.master)
+    return (
+        link
+        for link in _sorted(state.links)
+        if link.netns in names and link.master and not link.in_bond
+    )
 
 
 def find_link(state: State, place: Place) -> Link:

@@ -35,21 +35,21 @@ def firewall_faults() -> Iterator[Fault]:
                 code=f"{area}.firewall-drop",
                 title=f"a rule of a {area} drops everything in the hook {point}",
                 places=places,
-                change=_chained("inet", point, drop),
+                change=chained("inet", point, drop),
             )
             yield Fault(
                 kind=f"{area}-{point}-policy",
                 code=f"{area}.firewall-policy",
                 title=f"a chain of a {area} in the hook {point} has the policy drop and no rule",
                 places=places,
-                change=_chained("inet", point, (), accepts=False),
+                change=chained("inet", point, (), accepts=False),
             )
         yield Fault(
             kind=f"{area}-reject",
             code=f"{area}.firewall-reject",
             title=f"a rule of a {area} rejects everything",
             places=places,
-            change=_chained("inet", points[0], refuse),
+            change=chained("inet", points[0], refuse),
             flow=Flow(version=4),
         )
         for protocol, number in ((Protocol.UDP, _UDP), (Protocol.TCP, _TCP)):
@@ -59,7 +59,7 @@ def firewall_faults() -> Iterator[Fault]:
                 code=f"{area}.firewall-drop",
                 title=f"a rule of a {area} drops {protocol.value} to one port",
                 places=places,
-                change=_chained("inet", points[0], (rule("", *ports, counter(), verdict("drop")),)),
+                change=chained("inet", points[0], (rule("", *ports, counter(), verdict("drop")),)),
                 flow=Flow(protocol=protocol),
             )
     for area, role in (("hypervisor", Role.HYPERVISOR), ("switch", Role.PHYSICAL_SWITCH)):
@@ -68,7 +68,7 @@ def firewall_faults() -> Iterator[Fault]:
             code=f"{area}.firewall-drop",
             title=f"a rule in the bridge family of a {area} drops everything",
             places=node_places(role),
-            change=_chained("bridge", "forward", drop),
+            change=chained("bridge", "forward", drop),
         )
     yield Fault(
         kind="vnic-rule-drop",
@@ -85,9 +85,11 @@ def _ports_of_vnics(state: State) -> Iterator[Place]:
         yield replace(place, object=place.netns)
 
 
-def _chained(
+def chained(
     family: str, point: str, rules: tuple[NftRule, ...], *, accepts: bool = True
 ) -> Callable[[State, Place], State]:
+    """Return a change that puts a base chain with `rules` before all others of the place's node."""
+
     def change(state: State, place: Place) -> State:
         return put(
             state,
@@ -114,4 +116,4 @@ def _chain(
 
 def _dropped_at_port(state: State, place: Place) -> State:
     only = rule("", link_name("iifname", place.link or ""), counter(), verdict("drop"))
-    return _chained("bridge", "forward", (only,))(state, place)
+    return chained("bridge", "forward", (only,))(state, place)

@@ -19,7 +19,7 @@ from vnetlab.faults.fault import (
 )
 from vnetlab.state.edit import put, take
 from vnetlab.state.objects import BridgeVlan, Kind, Link, LinkId, Role, State
-from vnetlab.state.switching import PortState
+from vnetlab.state.switching import BridgePort, PortState
 
 _SMALL_MTU = 1000
 _OTHER_VLAN = 3999
@@ -163,7 +163,7 @@ _Places = Callable[[State], Iterator[Place]]
 def _unplug(state: State, place: Place) -> State:
     link = find_link(state, place)
     vlans = [v for v in state.bridge_vlans if (v.netns, v.link) == (link.netns, link.name)]
-    return take(put(state, replace(link, master=None)), *vlans)
+    return take(put(state, replace(link, master=None, port=BridgePort())), *vlans)
 
 
 def _without_stp(find: _Places) -> _Places:

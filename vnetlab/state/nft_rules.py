@@ -33,6 +33,7 @@ META_KEYS = {
 FIELDS = {
     "ether daddr": (_LINK_HEADER, 0, 6),
     "ether saddr": (_LINK_HEADER, 6, 6),
+    "ip length": (_NETWORK_HEADER, 2, 2),
     "ip saddr": (_NETWORK_HEADER, 12, 4),
     "ip daddr": (_NETWORK_HEADER, 16, 4),
     "ip6 saddr": (_NETWORK_HEADER, 8, 16),

@@ -32,6 +32,13 @@ def is_for_application(
     return any(_listens(it.command, request.protocol, request.port) for it in own)
 
 
+def listening_port(command: str) -> int | None:
+    """The only port of TCP that a command reads as listening on; None if there is not just one."""
+    numbers = {int(it) for it in re.findall(r"(?<![\w./])[0-9]{1,5}(?![\w./])", command)}
+    found = [port for port in numbers if _listens(command, Protocol.TCP, port)]
+    return found[0] if len(found) == 1 else None
+
+
 def _listens(command: str, protocol: Protocol, port: int) -> bool:
     spoken = Protocol.UDP if _UDP.search(command) else Protocol.TCP
     names_port = re.search(rf"(?<![\w./]){port}(?![\w./])", command)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vnetlab.state.objects import Link
+from vnetlab.state.objects import Kind, Link, Role
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
 from vnetlab.trace.forwarding.names import name_of
 from vnetlab.trace.forwarding.reasons import Reason
+from vnetlab.trace.forwarding.walk import Finding
+
+_CABLED = (Role.PNIC, Role.PHYSICAL_PORT)
+"""Links that are slaves of bonds, or that could be."""
 
 
 def send(world: World, frame: Frame, bond: Link) -> Iterator[Frame]:
@@ -19,8 +23,10 @@ def send(world: World, frame: Frame, bond: Link) -> Iterator[Frame]:
     slaves = world.index.ports.get(bond.id, ())
     shown = f"cat /proc/net/bonding/{bond.name}: {name_of(bond)}"
     if not slaves:
-        none = finding(Reason.NO_ACTIVE_SLAVE, bond.id, f"{shown} has no slaves", bond)
-        yield frame.stopped(none).lost()
+        yield frame.stopped(without_slaves(bond)).lost()
+        for link in world.index.loose.get(bond.netns, ()) if world.soft else ():
+            if link.role in _CABLED:
+                yield frame.stopped(without_slaves(bond)).at(Point.SEND, link.id)
     for slave in slaves:
         if slave.name in active:
             among = f"{shown} sends by {', '.join(sorted(active))}"
@@ -35,6 +41,20 @@ def send(world: World, frame: Frame, bond: Link) -> Iterator[Frame]:
             row = f"{shown} has no active slave"
             none = finding(Reason.NO_ACTIVE_SLAVE, bond.id, row, bond)
             yield frame.stopped(none).at(Point.SEND, slave.id)
+
+
+def find_empty(world: World, link: Link, bridge: Link) -> Link | None:
+    """The bond that a loose link was a slave of, as it seems: a bridge's port without slaves."""
+    if link.role not in _CABLED:
+        return None
+    bonds = (it for it in world.index.ports.get(bridge.id, ()) if it.kind is Kind.BOND)
+    return next((bond for bond in bonds if not world.index.ports.get(bond.id)), None)
+
+
+def without_slaves(bond: Link) -> Finding:
+    """A bond that has none."""
+    row = f"cat /proc/net/bonding/{bond.name}: {name_of(bond)} has no slaves"
+    return finding(Reason.NO_ACTIVE_SLAVE, bond.id, row, bond)
 
 
 def take_in(world: World, frame: Frame, slave: Link, bond: Link) -> Iterator[Frame]:

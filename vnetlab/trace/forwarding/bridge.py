@@ -11,6 +11,7 @@ from vnetlab.state.objects import Kind, Link, LinkId
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.switching import PortState
 from vnetlab.state.tables import LearnedEntry
+from vnetlab.trace.forwarding import bonds
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
 from vnetlab.trace.forwarding.hooks import ruled
 from vnetlab.trace.forwarding.index import Entry
@@ -54,6 +55,8 @@ def _forward_in(
     """The ways out of a bridge within a VLAN: the port that an entry names, or all."""
     packet = frame.packet
     entries = () if packet.is_group else _entries(world, bridge, packet.destination_mac, vlan)
+    if packet.destination_mac == packet.source_mac and source.id != bridge.id:
+        entries = _learned_now(source, packet.source_mac, vlan) or entries
     entry = entries[0] if entries else None
     local = entry is not None and _is_local(entry, bridge)
     if entry is not None:
@@ -93,7 +96,9 @@ def _candidates(world: World, source: Link, bridge: Link) -> Iterator[Link]:
     yield from world.index.ports.get(bridge.id, ())
     if world.soft:
         for link in world.index.loose.get(bridge.netns, ()):
-            if link.id != source.id and link.id not in (world.targets or ()):
+            if link.id == source.id or link.id in (world.targets or ()):
+                continue
+            if bonds.find_empty(world, link, bridge) is None:
                 yield link
         for link in world.index.misplaced(world.tables.suspects, bridge):
             if link.id != source.id:
@@ -216,6 +221,13 @@ def _entries(world: World, bridge: Link, mac: str, vlan: int | None) -> tuple[En
         ):
             return (LearnedEntry(netns=link.netns, link=link.name, mac=mac, vlan=vlan, local=True),)
     return ()
+
+
+def _learned_now(source: Link, mac: str, vlan: int | None) -> tuple[Entry, ...]:
+    """What the bridge has just learned of a frame's sender, before it looks for its receiver."""
+    if not source.port.learning or source.port.locked:
+        return ()
+    return (LearnedEntry(netns=source.netns, link=source.name, mac=mac, vlan=vlan, local=False),)
 
 
 def _is_local(entry: Entry, bridge: Link) -> bool:

@@ -142,7 +142,9 @@ def _take_in(world: World, frame: Frame, link: Link) -> Iterator[Frame]:
 def _elsewhere(world: World, frame: Frame, link: Link) -> Iterator[Frame]:
     """As if the link were a port of another bridge than it is."""
     for other in world.index.bridges.get(link.netns, ()):
-        if other.name != link.master:
+        if link.master is None and (bond := bonds.find_empty(world, link, other)) is not None:
+            yield frame.stopped(bonds.without_slaves(bond)).at(Point.RECEIVE, bond.id)
+        elif other.name != link.master:
             missing = bridge.not_in_bridge(link, other)
             yield from bridge.forward(world, frame.stopped(missing), link, other)
 

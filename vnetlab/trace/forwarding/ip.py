@@ -27,6 +27,7 @@ from vnetlab.trace.forwarding.journey import (
     sysctl_row,
 )
 from vnetlab.trace.forwarding.l2 import cross
+from vnetlab.trace.forwarding.learning import learn
 from vnetlab.trace.forwarding.local import check_delivery
 from vnetlab.trace.forwarding.neighbours import prefix_finding, resolve
 from vnetlab.trace.forwarding.packet import CtState, Packet
@@ -78,6 +79,7 @@ def walk_in(
     """As `walk_flow`, in tables that are indexed already."""
     world = replace(
         world,
+        index=learn(world.index, answers) if answers is not None else world.index,
         connection=connection_of(answers) if answers is not None else None,
         answered_by_probe=answered_by_probe,
     )

@@ -25,6 +25,7 @@ from vnetlab.trace.forwarding.intended import missing_objects
 from vnetlab.trace.forwarding.ip_hooks import pass_hook
 from vnetlab.trace.forwarding.journey import Journey, World, finding_at
 from vnetlab.trace.forwarding.l2 import cross
+from vnetlab.trace.forwarding.learning import learn
 from vnetlab.trace.forwarding.packet import BROADCAST, Packet, Payload
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.routing import select_address
@@ -249,8 +250,9 @@ def _ask(
             here, answer = _leave(
                 world, here.find(heard, unanswered), target, _answer(world, target, heard)
             )
+            index = learn(world.index, asked)
             back = cross(
-                world.tables, target, answer, (link,), index=world.index, underlay=world.underlay
+                world.tables, target, answer, (link,), index=index, underlay=world.underlay
             )
             here, _ = _arrive(world, here.append(back), link, back.packet)
             crossed += len(back.stops)

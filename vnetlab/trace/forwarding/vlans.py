@@ -92,7 +92,7 @@ def _wrong_pvid(world: World, port: Link, pvid: BridgeVlan | None, vid: int) -> 
     row = f"bridge vlan show: {name_of(port)} {has} {vid}"
     wanted = BridgeVlan(netns=port.netns, link=port.name, vid=vid, pvid=True, untagged=True)
     item = pvid if pvid is not None else wanted
-    sender = world.index.peer(port)
+    sender = _far_end(world, port)
     over = world.index.bridge(sender) if sender is not None else None
     if sender is None or over is None:
         return finding(_without_pvid(world, port, pvid, vid), port.id, row, item)
@@ -131,18 +131,23 @@ def _vids(world: World, bridge: Link) -> list[int]:
 
 def _takes_tag(world: World, port: Link, vlan: int) -> bool:
     """Whether what is plugged into a port takes frames of a VLAN with its tag."""
-    if port.kind is Kind.BOND:
-        slaves = world.index.ports.get(port.id, ())
-        return any(_takes_tag(world, slave, vlan) for slave in slaves)
-    peer = world.index.peer(port)
-    if peer is None:
+    far = _far_end(world, port)
+    if far is None:
         return False
-    master = world.index.master(peer)
-    far = master if master is not None and master.kind is Kind.BOND else peer
     if world.index.bridge(far) is not None:
         row = world.index.vlans.get(far.id, {}).get(vlan)
         return row is None or not row.pvid
     return vlan in world.index.above.get(far.id, {})
+
+
+def _far_end(world: World, port: Link) -> Link | None:
+    """What a port's cable leads to; of a bond's cables, or at the end of one, the bond."""
+    if port.kind is Kind.BOND:
+        ends = (_far_end(world, slave) for slave in world.index.ports.get(port.id, ()))
+        return next((end for end in ends if end is not None), None)
+    peer = world.index.peer(port)
+    master = world.index.master(peer) if peer is not None else None
+    return master if master is not None and master.kind is Kind.BOND else peer
 
 
 def _without_pvid(world: World, port: Link, pvid: BridgeVlan | None, vid: int) -> Reason:

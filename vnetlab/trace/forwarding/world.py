@@ -19,7 +19,10 @@ from vnetlab.trace.request import IpAddress
 
 
 def make_world(tables: Tables, send: Callable[[World, str, Packet], Walk]) -> World:
-    """Index `tables`; `send` walks the outer packets of tunnels."""
+    """Index `tables`; `send` walks the outer packets of tunnels, which go through no tunnel.
+
+    Else a soft walk would look for a way for them through ever more tunnels.
+    """
     fib = index_fib(tables)
     world = World(
         tables=tables,
@@ -27,10 +30,11 @@ def make_world(tables: Tables, send: Callable[[World, str, Packet], Walk]) -> Wo
         fib=fib,
         intended=index_meant(intended_tables(tables)),
         holders=_holders(fib),
-        underlay=lambda netns, outer: send(world, netns, outer),
+        underlay=lambda netns, outer: send(underlay, netns, outer),
         connection=None,
         answered_by_probe=True,
     )
+    underlay = replace(world, index=replace(world.index, vteps=()))
     return world
 
 

@@ -1,0 +1,105 @@
+"""The model over shipped topologies with a fault of the catalogue in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from vnetlab.diagnosis.codes import blame
+from vnetlab.faults.catalogue import find_fault, find_place
+from vnetlab.state.compile import compile_topology
+from vnetlab.state.diff import diff_states
+from vnetlab.state.edit import put
+from vnetlab.state.guards import with_given_rules
+from vnetlab.state.objects import BridgeVlan, State
+from vnetlab.state.tables import Carrier, Tables
+from vnetlab.topology.load import load
+from vnetlab.trace.endpoints import choose_endpoints
+from vnetlab.trace.forwarding.ip import walk_flow
+from vnetlab.trace.forwarding.packet import first_packet
+from vnetlab.trace.forwarding.reasons import Reason
+from vnetlab.trace.forwarding.walk import Walk
+from vnetlab.trace.request import ProbeRequest
+
+TOPOLOGIES = Path(__file__).parents[2] / "topologies"
+
+
+def faulty_tables(topology: str, kind: str, place: str) -> Tables:
+    """The tables of a lab with a fault, whose objects are suspect."""
+    fault = find_fault(kind)
+    return edited_tables(
+        topology, lambda state: fault.change(state, find_place(fault, place, state))
+    )
+
+
+def edited_tables(topology: str, edit: Callable[[State], State]) -> Tables:
+    """The tables of a lab after an edit, whose objects are suspect."""
+    meant = with_given_rules(compile_topology(load(TOPOLOGIES / f"{topology}.yaml")))
+    state = edit(meant)
+    changed = [change.subject for change in diff_states(desired=meant, observed=state)]
+    links = {link.id: link for link in state.links}
+    carriers = {
+        link.id: Carrier.DOWN
+        if not link.up
+        else Carrier.NO_CARRIER
+        if link.peer in links and not links[link.peer].up
+        else Carrier.UP
+        for link in state.links
+    }
+    return Tables(
+        state=state,
+        carriers=carriers,
+        sysctls={(it.netns, it.key): it.value for it in state.sysctls},
+        suspects=frozenset((type(it), it.id) for it in changed),
+    )
+
+
+def walk(tables: Tables, source: str, destination: str) -> Walk:
+    """The way of an echo request."""
+    ends = choose_endpoints(tables.state, source, destination)
+    return walk_flow(tables, source, first_packet(ProbeRequest(endpoints=ends)))
+
+
+def test_a_hypervisor_of_an_overlay_without_uplink() -> None:
+    """The outer packets are not looked for in tunnels in their turn."""
+    tables = faulty_tables("overlay", "pnic-down", "hv3.eno1")
+    found = walk(tables, "a3", "a1").stops[0]
+    assert (found.reason, found.netns, found.link) == (Reason.LINK_DOWN, "hv3", "eno1")
+
+
+def test_a_short_ttl_is_its_senders() -> None:
+    """Not the router's, which ends the packet."""
+    tables = faulty_tables("guest-tagging", "guest-short-ttl", "web1")
+    accused = blame(walk(tables, "web1", "db1").stops[0], tables.state)
+    assert (accused.code, accused.object) == ("guest.ttl-expired", "web1")
+
+
+def test_a_tag_taken_off_at_a_team() -> None:
+    """The switch at the other end of the cable expects it: the team is to blame."""
+    team = BridgeVlan(netns="hv2", link="vs0.team", vid=10, pvid=False, untagged=True)
+    found = walk(edited_tables("teaming", lambda state: put(state, team)), "web2", "web1").stops[0]
+    assert (found.reason, found.netns, found.link) == (
+        Reason.NATIVE_VLAN_MISMATCH,
+        "hv2",
+        "vs0.team",
+    )
+
+
+def test_a_team_without_pnics() -> None:
+    """The team itself is still a port of the vSwitch."""
+
+    def without(state: State) -> State:
+        slaves = [x for x in state.links if (x.netns, x.master) == ("hv2", "vs0.team")]
+        return put(state, *(replace(x, master=None, in_bond=False, up=False) for x in slaves))
+
+    found = walk(edited_tables("teaming", without), "web2", "web1").stops[0]
+    assert (found.reason, found.netns, found.link) == (Reason.NO_ACTIVE_SLAVE, "hv2", "vs0.team")
+
+
+def test_the_answer_to_a_twin_stays_at_the_port_that_it_comes_from() -> None:
+    """A bridge learns from the answer before it looks for where it goes: to the sender's MAC."""
+    tables = faulty_tables("guest-tagging", "vnic-duplicate-mac", "admin.eth0")
+    assert not tables.learned
+    found = walk(tables, "admin", "fw").stops[0]
+    assert (found.reason, found.netns) == (Reason.DUPLICATE_MAC, "admin")
