@@ -17,7 +17,7 @@ from vnetlab.state.tables import Carrier, Tables
 from vnetlab.topology.load import load
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.ip import walk_flow
-from vnetlab.trace.forwarding.packet import first_packet
+from vnetlab.trace.forwarding.packet import Payload, first_packet
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Walk
 from vnetlab.trace.request import ProbeRequest
@@ -103,3 +103,11 @@ def test_the_answer_to_a_twin_stays_at_the_port_that_it_comes_from() -> None:
     assert not tables.learned
     found = walk(tables, "admin", "fw").stops[0]
     assert (found.reason, found.netns) == (Reason.DUPLICATE_MAC, "admin")
+
+
+def test_taps_do_not_see_the_probe_in_a_tunnel() -> None:
+    """No passage of the outer packets is one of the probe, which comes by untunnelled, too."""
+    way = walk(edited_tables("virtual-router", lambda state: state), "web1", "app1")
+    outer = [step for step in way.steps if step.within is not None]
+    assert any(step.within is Payload.IP and step.link == "eno1" for step in outer)
+    assert all(step.passage is None for step in outer)

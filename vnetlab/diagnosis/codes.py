@@ -167,7 +167,7 @@ _AREA_OF_CABLE = {
 
 
 def blame(finding: Finding, state: State) -> Blame:
-    """Say what object of the lab a finding accuses: that of a VLAN's row or of a setting that decides."""
+    """Say what object of the lab a finding accuses: that of the VLAN or setting that decides."""
     links = {link.id: link for link in state.links}
     place = LinkId(netns=finding.netns, name=finding.link or "")
     if isinstance(finding.item, BridgeVlan):

@@ -74,7 +74,7 @@ def _of_packet(walk: Walk, step: WalkStep) -> int | None:
     row = step.finding.row if step.finding else step.row
     for number, other in enumerate(walk.steps):
         same = other is step or (other.netns, other.link, other.row) == (step.netns, step.link, row)
-        if same and other.packet.payload is Payload.IP:
+        if same and Payload.IP is other.packet.payload is (other.within or Payload.IP):
             return number
     return None
 

@@ -101,9 +101,10 @@ def _deliver(
         if not walk.arrived and not walk.stops:
             row = f"ip address show: nobody holds {outer.destination}"
             frame = frame.stopped(finding(Reason.WRONG_REMOTE_VTEP, vtep.id, row, other))
+        outside = (replace(step, within=frame.packet.payload) for step in walk.steps)
         frame = replace(
             frame,
-            steps=(*frame.steps, *walk.steps),
+            steps=(*frame.steps, *outside),
             findings=(*frame.findings, *walk.findings),
             unmodelled=tuple(dict.fromkeys((*frame.unmodelled, *walk.unmodelled))),
         )

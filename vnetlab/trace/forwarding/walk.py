@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from vnetlab.state.objects import LinkId, Object
 from vnetlab.state.tables import Tables
-from vnetlab.trace.forwarding.packet import Packet
+from vnetlab.trace.forwarding.packet import Packet, Payload
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.sighting import Direction
 
@@ -53,7 +53,7 @@ class WalkStep:
     tag before the VLAN is stripped on the way in, after it was put on on the way out). Another one
     is a decision within the namespace: a routing lookup, a rule. `row` is the table's row that
     decided it, empty where nothing had to be decided; `finding` says that this row stops or harms
-    the packet.
+    the packet. A step of the outer packet of a tunnel has what that carries in `within`.
     """
 
     netns: str
@@ -62,11 +62,15 @@ class WalkStep:
     row: str = ""
     direction: Direction | None = None
     finding: Finding | None = None
+    within: Payload | None = None
 
     @property
     def passage(self) -> tuple[str, str, Direction] | None:
-        """What a sighting is matched by, see `vnetlab.trace.path.Passage`."""
-        if self.direction is None or self.link is None:
+        """What a sighting is matched by, see `vnetlab.trace.path.Passage`.
+
+        None for the outer packet of a tunnel: taps do not look for the probe in it.
+        """
+        if self.direction is None or self.link is None or self.within is not None:
             return None
         return (self.netns, self.link, self.direction)
 
