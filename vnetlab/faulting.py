@@ -19,12 +19,14 @@ from vnetlab.faults.catalogue import CATALOGUE, find_fault, find_place, named_pl
 from vnetlab.faults.fault import Fault, Flow, Place, flow_at
 from vnetlab.faults.score import Result, accusations, truth_of
 from vnetlab.investigation import investigate, walk_both_ways
-from vnetlab.state.objects import Role, State
+from vnetlab.state.objects import Link, Role, State
 from vnetlab.state.plan import Plan
 from vnetlab.state.tables import Tables
 from vnetlab.topology.topology import Topology
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.walk import Walk, WalkStep
+from vnetlab.trace.sighting import Direction
+from vnetlab.trace.trace import Trace
 
 _ENDS = (Role.VM, Role.HOST)
 _STARTING_NS = 20_000_000_000
@@ -212,9 +214,11 @@ class _Scorer:
         try:
             for fault, place in faults:
                 _inject(lab, fault, place, root)
+                if fault.listens:
+                    self._await_listener(place)
             for source, destination in pairs[:_PAIRS_TRIED]:
                 verbs.forget(lab, root)
-                result = self._probe(kind, name, truth, flow, source, destination)
+                result = self._probe(kind, name, faults, flow, source, destination)
                 if result.effective:
                     break
         finally:
@@ -233,8 +237,8 @@ class _Scorer:
     def _probe(
         self,
         kind: str,
-        place: str,
-        truth: Sequence[object],
+        name: str,
+        faults: Sequence[tuple[Fault, Place]],
         flow: Flow,
         source: str,
         destination: str,
@@ -246,18 +250,28 @@ class _Scorer:
         return Result(
             topology=self._topology.name,
             kind=kind,
-            place=place,
+            place=name,
             source=source,
             destination=destination,
             truth=(),
             accused=accusations(found.verdict),
             healthy=found.verdict.healthy,
-            effective=not truth
+            effective=not faults
             or trace.replied < len(trace.packets)
             or not found.verdict.healthy
-            or (kind in CATALOGUE and CATALOGUE[kind].harms),
+            or any(fault.harms and _may_be_met(place, trace) for fault, place in faults),
             contradiction=found.verdict.contradiction,
         )
+
+
+def _may_be_met(place: Place, trace: Trace) -> bool:
+    """Whether the probe may have met a harm: of the slaves of a bond, only where it was seen."""
+    if not isinstance(place.item, Link) or not place.item.in_bond:
+        return True
+    return any(
+        (it.netns, it.ifname, it.direction) == (place.netns, place.link, Direction.OUT)
+        for it in trace.observation.sightings
+    )
 
 
 def _walk(tables: Tables, source: str, destination: str, flow: Flow) -> tuple[Walk, ...]:
