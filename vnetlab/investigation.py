@@ -13,7 +13,7 @@ from pathlib import Path
 from vnetlab import lab as verbs
 from vnetlab.diagnosis.explanation import Explanation
 from vnetlab.diagnosis.fixes import Intent
-from vnetlab.diagnosis.judge import DEFAULT_TTL, Case, confirm, explain_walks, judge
+from vnetlab.diagnosis.judge import DEFAULT_TTL, Case, confirm, explain_walks, judge, judge_sizes
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.errors import UsageError
 from vnetlab.second_look import look_again
@@ -23,11 +23,11 @@ from vnetlab.state.plan import Plan
 from vnetlab.state.tables import Tables
 from vnetlab.trace.applications import is_for_application
 from vnetlab.trace.endpoints import choose_endpoints
-from vnetlab.trace.forwarding.bonds import with_sightings
 from vnetlab.trace.forwarding.ip import reply_to, walk_flow
 from vnetlab.trace.forwarding.packet import Packet, first_packet
 from vnetlab.trace.forwarding.walk import Walk
-from vnetlab.trace.request import Endpoints, ProbeRequest
+from vnetlab.trace.request import MAX_BYTES, Endpoints, ProbeRequest
+from vnetlab.trace.sighting import Answerer
 from vnetlab.trace.trace import Trace
 
 
@@ -50,13 +50,53 @@ def investigate(
     """
     snapshot = verbs.snapshot(name, root)
     ends = _endpoints(snapshot, source, destination, options)
+    return _investigate(name, ends, root, snapshot, options)
+
+
+def investigate_sizes(
+    name: str, source: str, destination: str, root: Path, *, options: verbs.ProbeOptions
+) -> Investigation:
+    """Send small packets and, where these get through, such as just fit the source's link.
+
+    What is wrong with the large ones alone is the verdict then; but for a router on the way that
+    says it has a smaller MTU, as it is meant to: that is how hosts learn of it (RFC 1191, RFC
+    8201). With a size in `options`, packets of that size alone. Raises what `vnetlab.lab.probe`
+    raises.
+    """
+    snapshot = verbs.snapshot(name, root)
+    ends = _endpoints(snapshot, source, destination, options)
+    small = _investigate(name, ends, root, snapshot, options)
+    size = _full_size(small.trace, snapshot)
+    to_application = small.trace.observation.answerer is Answerer.APPLICATION
+    if not small.verdict.healthy or options.size is not None or size is None or to_application:
+        return small
+    large = _investigate(name, ends, root, snapshot, replace(options, size=size))
+    return replace(large, verdict=judge_sizes(small.trace, small.verdict, size, large.verdict))
+
+
+def _full_size(trace: Trace, snapshot: verbs.Snapshot) -> int | None:
+    """The MTU of the link by which the source sends, where its packets can be made larger."""
+    hops = trace.forward.hops
+    links = snapshot.tables.state.links
+    mtu = next((link.mtu for link in links if hops and link.id == hops[0].link_id), 0)
+    size = min(mtu, MAX_BYTES)
+    return size if size > trace.request.packet_bytes else None
+
+
+def _investigate(
+    name: str,
+    ends: Endpoints,
+    root: Path,
+    snapshot: verbs.Snapshot,
+    options: verbs.ProbeOptions,
+) -> Investigation:
     request = _request(snapshot, ends, options)
     forward, back = walk_both_ways(snapshot.tables, request)
     passed = {step.netns for walk in (forward, back) if walk for step in walk.steps}
     trace = verbs.probe(
         name,
-        source,
-        destination,
+        ends.source,
+        ends.destination,
         root,
         options=options,
         state=snapshot.tables.state,
@@ -68,12 +108,9 @@ def investigate(
     if trace.replied < len(trace.packets):
         seen = {step.hop.netns for packet in trace.packets for step in packet.steps}
         physical = look_again(name, root, trace, snapshot.tables.state, sorted(passed | seen))
-    tables = with_sightings(snapshot.tables, trace.observation.sightings)
-    if tables.sending_slaves:
-        forward, back = walk_both_ways(tables, request)
     case = Case(
         trace=trace,
-        tables=tables,
+        tables=snapshot.tables,
         forward=forward,
         back=back,
         intent=_intent(snapshot),

@@ -104,7 +104,7 @@ def test_in_a_narrow_terminal_mac_addresses_stand_between_the_rows(state: State)
 def test_a_lost_probe_says_after_which_hop(state: State) -> None:
     """The verdict names the last place, the next one, the layer and the object."""
     shown = text(make_trace(state, hops=5), 200)
-    assert "LOST  The probe went out of tor1.gw.eth0 (physical port) and never came in at" in shown
+    assert "LOST  On the way there, the probe went out of tor1.gw.eth0 (physical port)" in shown
     assert "layer: physical network" in shown
     assert "object: tor1.gw.eth0 - gw.eth0" in shown
 

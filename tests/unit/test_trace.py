@@ -339,7 +339,7 @@ def test_what_the_guest_refuses_to_send_is_not_sent(lab: Lab) -> None:
     check(trace, ended(Outcome.NOT_SENT), lost(after=None, before="web1.eth0 out"))
     verdict = locate(trace)
     assert (verdict.layer, verdict.object) == (Layer.GUEST_OS, "web1")
-    assert verdict.summary == "The probe never left web1."
+    assert verdict.summary == "On the way there, the probe never left web1."
     assert "ENETUNREACH, network is unreachable" in verdict.evidence[0].text
 
 

@@ -45,19 +45,20 @@ def why(
     vnetlab why web1 web2
     vnetlab why web1 db1 --proto tcp --port 5432
 
-    Exits with 1 if something is wrong.
+    Without --size it sends small packets and, if they get through, some as large as the source's
+    MTU. Exits with 1 if something is wrong.
     """
     from vnetlab.cli.whereabouts import go_to_lab, labs_root
 
     version = ip_version(ipv4=ipv4, ipv6=ipv6)
     name = go_to_lab(lab)
 
-    from vnetlab.investigation import investigate
+    from vnetlab.investigation import investigate_sizes
     from vnetlab.views.json_text import to_json
     from vnetlab.views.verdict_text import render_why
 
     options = options_of(proto, port, size, version, count)
-    verdict = investigate(name, source, destination, labs_root(), options=options).verdict
+    verdict = investigate_sizes(name, source, destination, labs_root(), options=options).verdict
     typer.echo(to_json(verdict) if json else render_why(verdict, terminal()))
     if not verdict.healthy:
         raise typer.Exit(1)

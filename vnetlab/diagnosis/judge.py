@@ -108,6 +108,31 @@ def confirm(verdict: Verdict, trace: Trace) -> Verdict:
     return replace(verdict, causes=causes, evidence=(*verdict.evidence, tried))
 
 
+def judge_sizes(trace: Trace, small: Verdict, size: int, large: Verdict) -> Verdict:
+    """The verdict on a probe whose small packets get through, `trace`, and on one of `size` bytes.
+
+    A router that says it has a smaller MTU, and is meant to have it, is no fault.
+    """
+    also = ""
+    if large.healthy:
+        also = f"Packets of {size} bytes get through as well."
+    elif _tells_a_smaller_mtu(large):
+        also = f"{size} bytes are more than it is told to send: {large.causes[0].summary}"
+    if also:
+        contradiction = small.contradiction or large.contradiction
+        return replace(small, summary=f"{small.summary} {also}", contradiction=contradiction)
+    got = trace.request.packet_bytes
+    told = f"Packets of {got} bytes get through, those of {size} bytes have a fault."
+    return replace(large, summary=f"{told} {large.summary}")
+
+
+def _tells_a_smaller_mtu(verdict: Verdict) -> bool:
+    too_big = f".{Reason.PACKET_TOO_BIG.value}"
+    return bool(verdict.causes) and all(
+        cause.code.endswith(too_big) and not cause.fix.drifted for cause in verdict.causes
+    )
+
+
 def _judge_success(case: Case, located: Verdict) -> Verdict:
     """All replies came: what is left is what delays or damages packets against the topology."""
     harms = [

@@ -51,7 +51,10 @@ def locate(trace: Trace) -> Verdict:
     (outcome, loss), count = Counter((p.outcome, p.loss) for p in failed).most_common(1)[0]
     example = next(p for p in failed if (p.outcome, p.loss) == (outcome, loss))
     layer, blamed = _blame(trace, example)
-    summary = _describe_loss(trace, loss) if loss else _describe_refusal(trace, example)
+    if loss:
+        summary = _describe_loss(trace, loss, back=outcome is Outcome.LOST_RETURN)
+    else:
+        summary = _describe_refusal(trace, example)
     if len(trace.packets) > 1:
         summary = f"{summary.removesuffix('.')} ({count} of {len(trace.packets)} packets)."
     return Verdict(
@@ -152,13 +155,19 @@ def _describe_refusal(trace: Trace, packet: PacketTrace) -> str:
     )
 
 
-def _describe_loss(trace: Trace, loss: Loss) -> str:
+def _describe_loss(trace: Trace, loss: Loss, *, back: bool) -> str:
+    """Where it was lost, and on which of the two ways, but at the turning point between them."""
+    if _is_at_destination(trace, loss) and loss.after:
+        return f"The probe arrived at {_name(loss.after)}, but {loss.after.netns} sent no reply."
+    text = _describe_place(trace, loss)
+    return f"On the way {'back' if back else 'there'}, {text[0].lower()}{text[1:]}"
+
+
+def _describe_place(trace: Trace, loss: Loss) -> str:
     subject = _subject(trace, loss)
     after, before = loss.after, loss.before
     if after is None:
         return f"{subject} never left {trace.request.endpoints.source}."
-    if _is_at_destination(trace, loss):
-        return f"The probe arrived at {_name(after)}, but {after.netns} sent no reply."
     verb = "came in at" if after.direction is Direction.IN else "went out of"
     if before is None:
         return f"{subject} {verb} {_name(after)}; the path leads no further."
