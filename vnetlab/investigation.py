@@ -23,6 +23,7 @@ from vnetlab.state.plan import Plan
 from vnetlab.state.tables import Tables
 from vnetlab.trace.applications import is_for_application
 from vnetlab.trace.endpoints import choose_endpoints
+from vnetlab.trace.forwarding.bonds import with_sightings
 from vnetlab.trace.forwarding.ip import reply_to, walk_flow
 from vnetlab.trace.forwarding.packet import Packet, first_packet
 from vnetlab.trace.forwarding.walk import Walk
@@ -108,9 +109,12 @@ def _investigate(
     if trace.replied < len(trace.packets):
         seen = {step.hop.netns for packet in trace.packets for step in packet.steps}
         physical = look_again(name, root, trace, snapshot.tables.state, sorted(passed | seen))
+    tables = with_sightings(snapshot.tables, trace.observation.sightings)
+    if tables.sending_slaves:
+        forward, back = walk_both_ways(tables, request)
     case = Case(
         trace=trace,
-        tables=snapshot.tables,
+        tables=tables,
         forward=forward,
         back=back,
         intent=_intent(snapshot),

@@ -16,11 +16,13 @@ from vnetlab.state.objects import BridgeVlan, State
 from vnetlab.state.tables import Carrier, Tables
 from vnetlab.topology.load import load
 from vnetlab.trace.endpoints import choose_endpoints
+from vnetlab.trace.forwarding.bonds import with_sightings
 from vnetlab.trace.forwarding.ip import walk_flow
-from vnetlab.trace.forwarding.packet import Payload, first_packet
+from vnetlab.trace.forwarding.packet import Packet, Payload, first_packet
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Walk
 from vnetlab.trace.request import ProbeRequest
+from vnetlab.trace.sighting import Direction, PacketKind, Sighting
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 
@@ -57,8 +59,13 @@ def edited_tables(topology: str, edit: Callable[[State], State]) -> Tables:
 
 def walk(tables: Tables, source: str, destination: str) -> Walk:
     """The way of an echo request."""
+    return walk_flow(tables, source, packet(tables, source, destination))
+
+
+def packet(tables: Tables, source: str, destination: str) -> Packet:
+    """An echo request."""
     ends = choose_endpoints(tables.state, source, destination)
-    return walk_flow(tables, source, first_packet(ProbeRequest(endpoints=ends)))
+    return first_packet(ProbeRequest(endpoints=ends))
 
 
 def test_a_hypervisor_of_an_overlay_without_uplink() -> None:
@@ -103,6 +110,26 @@ def test_the_answer_to_a_twin_stays_at_the_port_that_it_comes_from() -> None:
     assert not tables.learned
     found = walk(tables, "admin", "fw").stops[0]
     assert (found.reason, found.netns) == (Reason.DUPLICATE_MAC, "admin")
+
+
+def test_a_lag_sends_by_the_slave_that_the_probe_was_seen_at() -> None:
+    """A hash decides between slaves; what is behind one of them stops what it sends there."""
+    tables = faulty_tables("teaming", "pnic-mtu", "hv1.eno1")
+    large = replace(packet(tables, "web2", "web1"), length=1400)
+    assert walk_flow(tables, "web2", large).passes
+    seen = Sighting(
+        time_ns=0,
+        netns="tor1",
+        ifname="hv1.eno1",
+        direction=Direction.OUT,
+        kind=PacketKind.REQUEST,
+        source_mac="",
+        destination_mac="",
+        source=large.source,
+        destination=large.destination,
+    )
+    found = walk_flow(with_sightings(tables, [seen]), "web2", large).stops[0]
+    assert (found.reason, found.netns, found.link) == (Reason.MTU_TOO_SMALL, "hv1", "eno1")
 
 
 def test_taps_do_not_see_the_probe_in_a_tunnel() -> None:

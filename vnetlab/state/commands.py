@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from shlex import quote
 
 from vnetlab.state.diff import Change
 from vnetlab.state.filters import HOOKS, Filter
@@ -69,7 +70,7 @@ def _commands(change: Change) -> Iterator[str]:
         case (Namespace(), Namespace() as new):
             yield f"ip link set lo {'up' if new.lo_up else 'down'}"
         case (_, Sysctl() as new):
-            yield f"sysctl -w {new.key.replace('/', '.')}='{new.value}'"
+            yield f"sysctl -w {new.key.replace('/', '.')}={quote(new.value)}"
         case (old, Qdisc() as new):
             yield f"tc qdisc replace dev {new.link} {_parent(new)} {_qdisc(new)}"
         case (Qdisc() as old, None):

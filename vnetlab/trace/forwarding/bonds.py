@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from vnetlab.state.objects import Kind, Link, Role
+from vnetlab.state.objects import Kind, Link, LinkId, Role
+from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
 from vnetlab.trace.forwarding.names import name_of
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Finding
+from vnetlab.trace.sighting import Direction, Sighting
 
 _CABLED = (Role.PNIC, Role.PHYSICAL_PORT)
 """Links that are slaves of bonds, or that could be."""
@@ -17,9 +21,11 @@ _CABLED = (Role.PNIC, Role.PHYSICAL_PORT)
 def send(world: World, frame: Frame, bond: Link) -> Iterator[Frame]:
     """The frame out of a slave that the bond sends by; by others, with a finding.
 
-    A balancing bond chooses by a hash or in turn: each of its slaves is possible.
+    A balancing bond chooses by a hash or in turn: each of its slaves is possible, unless packets of
+    the probe were seen to leave by some.
     """
     active = _active(world, bond)
+    active = active & world.tables.sending_slaves.get(bond.id, active) or active
     slaves = world.index.ports.get(bond.id, ())
     shown = f"cat /proc/net/bonding/{bond.name}: {name_of(bond)}"
     if not slaves:
@@ -65,6 +71,20 @@ def take_in(world: World, frame: Frame, slave: Link, bond: Link) -> Iterator[Fra
         row = f"cat /proc/net/bonding/{bond.name}: {name_of(slave)} is not active"
         frame = frame.stopped(finding(Reason.BACKUP_SLAVE, slave.id, row, slave))
     yield frame.at(Point.RECEIVE, bond.id)
+
+
+def with_sightings(tables: Tables, sightings: Iterable[Sighting]) -> Tables:
+    """The tables with the slaves that packets of a probe were seen to leave by."""
+    bonds = {
+        (link.netns, link.name): LinkId(netns=link.netns, name=link.master)
+        for link in tables.state.links
+        if link.in_bond and link.master
+    }
+    left: defaultdict[LinkId, set[str]] = defaultdict(set)
+    for it in sightings:
+        if it.direction is Direction.OUT and (it.netns, it.ifname) in bonds:
+            left[bonds[it.netns, it.ifname]].add(it.ifname)
+    return replace(tables, sending_slaves={bond: frozenset(names) for bond, names in left.items()})
 
 
 def _active(world: World, bond: Link) -> frozenset[str]:
