@@ -117,19 +117,34 @@ def test_a_lag_sends_by_the_slave_that_the_probe_was_seen_at() -> None:
     tables = faulty_tables("teaming", "pnic-mtu", "hv1.eno1")
     large = replace(packet(tables, "web2", "web1"), length=1400)
     assert walk_flow(tables, "web2", large).passes
-    seen = Sighting(
+    seen = sighting("tor1", "hv1.eno1", large)
+    found = walk_flow(with_sightings(tables, [seen]), "web2", large).stops[0]
+    assert (found.reason, found.netns, found.link) == (Reason.MTU_TOO_SMALL, "hv1", "eno1")
+
+
+def test_what_no_slave_of_a_lag_was_seen_to_send_is_lost_in_a_queue() -> None:
+    """Taps are behind the queues: the other slave would have shown it."""
+    tables = faulty_tables("teaming", "pnic-all-lost", "hv1.eno1")
+    probe = packet(tables, "web1", "web2")
+    assert walk_flow(tables, "web1", probe).passes
+    known = with_sightings(tables, [sighting("hv1", "vs0.team", probe)])
+    (loss,) = (it for it in walk_flow(known, "web1", probe).findings if it.reason is Reason.LOSS)
+    assert (loss.netns, loss.link) == ("hv1", "eno1")
+
+
+def sighting(netns: str, link: str, packet: Packet) -> Sighting:
+    """The packet of a probe, going out of a link."""
+    return Sighting(
         time_ns=0,
-        netns="tor1",
-        ifname="hv1.eno1",
+        netns=netns,
+        ifname=link,
         direction=Direction.OUT,
         kind=PacketKind.REQUEST,
         source_mac="",
         destination_mac="",
-        source=large.source,
-        destination=large.destination,
+        source=packet.source,
+        destination=packet.destination,
     )
-    found = walk_flow(with_sightings(tables, [seen]), "web2", large).stops[0]
-    assert (found.reason, found.netns, found.link) == (Reason.MTU_TOO_SMALL, "hv1", "eno1")
 
 
 def test_taps_do_not_see_the_probe_in_a_tunnel() -> None:

@@ -260,6 +260,7 @@ _MISLEADING = (
     Reason.WRONG_NAT,
     Reason.FILTER_REDIRECT,
     Reason.DUPLICATE_MAC,
+    Reason.ARP_OFF,
 )
 """With these a packet goes on, to a wrong place or as a flooded copy: it may be seen behind."""
 

@@ -149,7 +149,7 @@ class Tables:
     `carriers`: those of all links. `port_states`: what a spanning tree has made of each bridge
     port, or somebody who set it; `vlan_states` of a port in one VLAN, where it is not forwarding.
     `active_slaves`: of each bond those that it sends by now; `sending_slaves` those of them that
-    packets of a probe were seen to leave by, if any: a hash decides among them.
+    packets of a probe were seen to leave by, for each kind of packet: a hash decides among them.
     `sysctls` by namespace and path below /proc/sys; a link without a setting of IPv6 has no IPv6.
     `link_locals`: the IPv6 link-local
     addresses, which no State holds; `duplicates` addresses that duplicate address detection refuses
@@ -175,7 +175,7 @@ class Tables:
     learned: tuple[LearnedEntry, ...] = ()
     neighbours: tuple[NeighbourEntry, ...] = ()
     active_slaves: Mapping[LinkId, frozenset[str]] = field(default_factory=dict)
-    sending_slaves: Mapping[LinkId, frozenset[str]] = field(default_factory=dict)
+    sending_slaves: Mapping[tuple[LinkId, str], frozenset[str]] = field(default_factory=dict)
     sysctls: Mapping[tuple[str, str], str] = field(default_factory=dict)
     link_locals: tuple[tuple[LinkId, IPv6Interface], ...] = ()
     tentative: frozenset[tuple[LinkId, IPv4Address | IPv6Address]] = frozenset()

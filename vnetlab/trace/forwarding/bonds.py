@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -10,9 +10,10 @@ from vnetlab.state.objects import Kind, Link, LinkId, Role
 from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
 from vnetlab.trace.forwarding.names import name_of
+from vnetlab.trace.forwarding.packet import Payload
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Finding
-from vnetlab.trace.sighting import Direction, Sighting
+from vnetlab.trace.sighting import Direction, PacketKind, Sighting
 
 _CABLED = (Role.PNIC, Role.PHYSICAL_PORT)
 """Links that are slaves of bonds, or that could be."""
@@ -25,7 +26,8 @@ def send(world: World, frame: Frame, bond: Link) -> Iterator[Frame]:
     the probe were seen to leave by some.
     """
     active = _active(world, bond)
-    active = active & world.tables.sending_slaves.get(bond.id, active) or active
+    seen = world.tables.sending_slaves.get((bond.id, frame.packet.payload.value), active)
+    active = active & seen or active
     slaves = world.index.ports.get(bond.id, ())
     shown = f"cat /proc/net/bonding/{bond.name}: {name_of(bond)}"
     if not slaves:
@@ -74,17 +76,34 @@ def take_in(world: World, frame: Frame, slave: Link, bond: Link) -> Iterator[Fra
 
 
 def with_sightings(tables: Tables, sightings: Iterable[Sighting]) -> Tables:
-    """The tables with the slaves that packets of a probe were seen to leave by."""
+    """The tables with the slaves that packets of a probe were seen to leave by, or must have.
+
+    One that was seen to leave by a bond, and by none of its slaves, was lost in a slave's queue.
+    """
     bonds = {
         (link.netns, link.name): LinkId(netns=link.netns, name=link.master)
         for link in tables.state.links
         if link.in_bond and link.master
     }
-    left: defaultdict[LinkId, set[str]] = defaultdict(set)
+    left: defaultdict[tuple[LinkId, str], set[str]] = defaultdict(set)
+    balance: Counter[tuple[LinkId, str]] = Counter()
     for it in sightings:
+        kind = it.kind.value if it.kind in _QUESTIONS else Payload.IP.value
+        own = LinkId(netns=it.netns, name=it.ifname)
         if it.direction is Direction.OUT and (it.netns, it.ifname) in bonds:
-            left[bonds[it.netns, it.ifname]].add(it.ifname)
-    return replace(tables, sending_slaves={bond: frozenset(names) for bond, names in left.items()})
+            bond = bonds[it.netns, it.ifname]
+            left[bond, kind].add(it.ifname)
+            balance[bond, kind] -= 1
+        elif it.direction is Direction.OUT and own in bonds.values():
+            balance[own, kind] += 1
+    for bond, kind in [key for key, lost in balance.items() if lost > 0]:
+        for queue in tables.state.qdiscs:
+            if bonds.get((queue.netns, queue.link)) == bond:
+                left[bond, kind].add(queue.link)
+    return replace(tables, sending_slaves={key: frozenset(names) for key, names in left.items()})
+
+
+_QUESTIONS = (PacketKind.WHO_HAS, PacketKind.IS_AT)
 
 
 def _active(world: World, bond: Link) -> frozenset[str]:
