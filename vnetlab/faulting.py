@@ -211,12 +211,15 @@ class _Scorer:
         self._random(f"{kind} {name}").shuffle(pairs)
         pairs[1:] = sorted(pairs[1:], key=lambda it: -self._length(it[0], it[1], flow))
         truth = tuple(truth_of(fault, place.object) for fault, place in faults)
+        concerned = pairs if len(faults) == 1 else self._concerned(faults, pairs, flow)
+        if not concerned:
+            return replace(self._probe(kind, name, faults, flow, *pairs[0]), truth=truth)
         try:
             for fault, place in faults:
                 _inject(lab, fault, place, root)
                 if fault.listens:
                     self._await_listener(place)
-            for source, destination in pairs[:_PAIRS_TRIED]:
+            for source, destination in concerned[:_PAIRS_TRIED]:
                 verbs.forget(lab, root)
                 result = self._probe(kind, name, faults, flow, source, destination)
                 if result.effective:
@@ -225,6 +228,26 @@ class _Scorer:
             verbs.repair(lab, root)
             verbs.forget(lab, root)
         return replace(result, truth=truth)
+
+    def _concerned(
+        self, faults: Sequence[tuple[Fault, Place]], pairs: Sequence[tuple[str, str]], flow: Flow
+    ) -> list[tuple[str, str]]:
+        """The pairs of nodes that notice each of the faults alone, as no verdict names others."""
+        lab, root = self._topology.name, self._root
+        found = list(pairs[:_PAIRS_TRIED])
+        for fault, place in faults:
+            alone, seen = [(fault, place)], []
+            try:
+                _inject(lab, fault, place, root)
+                for pair in found:
+                    verbs.forget(lab, root)
+                    if self._probe(fault.kind, place.object, alone, flow, *pair).effective:
+                        seen.append(pair)
+            finally:
+                verbs.repair(lab, root)
+                verbs.forget(lab, root)
+            found = seen
+        return found
 
     def _await_listener(self, place: Place) -> None:
         """Wait until a socket waits on the place's port, for as long as starting one may take."""

@@ -10,6 +10,7 @@ from vnetlab.faults.links import link_faults
 from vnetlab.faults.policies import policy_faults
 from vnetlab.faults.queues import filter_faults, queue_faults
 from vnetlab.faults.routing import routing_faults
+from vnetlab.faults.settings import setting_faults
 from vnetlab.faults.tunnels import tunnel_faults
 from vnetlab.state.objects import State
 from vnetlab.topology.wording import did_you_mean
@@ -21,6 +22,7 @@ CATALOGUE: dict[str, Fault] = {
         *queue_faults(),
         *filter_faults(),
         *routing_faults(),
+        *setting_faults(),
         *firewall_faults(),
         *policy_faults(),
         *tunnel_faults(),

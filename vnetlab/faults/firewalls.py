@@ -14,6 +14,8 @@ from vnetlab.trace.request import Protocol
 
 _TABLE = "maintenance"
 _BEFORE_ALL = -10
+_PRIORITIES = {("nat", "prerouting"): -110, ("nat", "postrouting"): 90}
+"""Before those of the topology."""
 _UNREACHABLE, _PORT_UNREACHABLE = 0, 3
 _UDP, _TCP = b"\x11", b"\6"
 _ECHO_PORT = (7).to_bytes(2)
@@ -86,7 +88,12 @@ def _ports_of_vnics(state: State) -> Iterator[Place]:
 
 
 def chained(
-    family: str, point: str, rules: tuple[NftRule, ...], *, accepts: bool = True
+    family: str,
+    point: str,
+    rules: tuple[NftRule, ...],
+    *,
+    kind: str = "filter",
+    accepts: bool = True,
 ) -> Callable[[State, Place], State]:
     """Return a change that puts a base chain with `rules` before all others of the place's node."""
 
@@ -94,14 +101,14 @@ def chained(
         return put(
             state,
             NftTable(netns=place.netns, family=family, name=_TABLE),
-            _chain(place.netns, family, point, rules, accepts=accepts),
+            _chain(place.netns, family, point, rules, kind, accepts=accepts),
         )
 
     return change
 
 
 def _chain(
-    netns: str, family: str, point: str, rules: tuple[NftRule, ...], *, accepts: bool
+    netns: str, family: str, point: str, rules: tuple[NftRule, ...], kind: str, *, accepts: bool
 ) -> NftChain:
     return NftChain(
         netns=netns,
@@ -109,7 +116,7 @@ def _chain(
         table=_TABLE,
         name=point,
         rules=rules,
-        hook=NftHook(kind="filter", point=point, priority=_BEFORE_ALL),
+        hook=NftHook(kind=kind, point=point, priority=_PRIORITIES.get((kind, point), _BEFORE_ALL)),
         accepts=accepts,
     )
 

@@ -8,12 +8,23 @@ from dataclasses import replace
 from vnetlab.faults.fault import LARGE, Fault, Flow, Place, node_places
 from vnetlab.faults.firewalls import chained
 from vnetlab.state.edit import put
-from vnetlab.state.nft_rules import counter, ct_state, field, rule, verdict
+from vnetlab.state.nft_rules import (
+    counter,
+    ct_state,
+    destination_nat,
+    field,
+    rule,
+    source_nat,
+    verdict,
+)
 from vnetlab.state.nftables import NftChain, NftRule
 from vnetlab.state.objects import Role, State
 
 _ALWAYS = ("replies", "ARP", "neighbour discovery")
 _LONG = [length.to_bytes(2) for length in (LARGE,)]
+_NFPROTO_IPV4 = 2
+_NOBODYS = bytes((203, 0, 113, 77))
+"""Of TEST-NET-3 (RFC 5737)."""
 _Sieve = Callable[[tuple[NftRule, ...]], tuple[NftRule, ...]]
 
 
@@ -68,7 +79,21 @@ def policy_faults() -> Iterator[Fault]:
             flow=Flow(size=LARGE, version=4),
         )
 
+    for kind, point, decision in (
+        ("dnat", "prerouting", destination_nat(_NFPROTO_IPV4, _NOBODYS, None)),
+        ("snat", "postrouting", source_nat(_NFPROTO_IPV4, _NOBODYS)),
+    ):
+        yield Fault(
+            kind=f"router-wrong-{kind}",
+            code="router.wrong-nat",
+            title=f"a router translates {_ENDS[kind]} of all packets into one that nobody holds",
+            places=node_places(Role.ROUTER),
+            change=chained("ip", point, (rule("", counter(), decision),), kind="nat"),
+            flow=Flow(version=4),
+        )
 
+
+_ENDS = {"dnat": "the destination", "snat": "the source"}
 _WORDS = {"acl": "a router's ACL", "security-group": "a security group of a vNIC"}
 
 

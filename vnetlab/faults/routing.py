@@ -18,7 +18,6 @@ from vnetlab.state.objects import (
     Route,
     RouteKind,
     State,
-    Sysctl,
 )
 from vnetlab.state.routing import Neighbour, PolicyRule
 
@@ -26,8 +25,8 @@ _WRONG_MAC = "02:00:00:fa:17:ed"
 _V4 = Flow(version=4)
 _VERSIONS = ((4, ""), (6, "ipv6-"))
 """With what the kinds of each are called."""
-_GUESTS, _ROUTER = (Role.VM, Role.HOST), (Role.ROUTER,)
-_AREAS = (("guest", _GUESTS), ("router", _ROUTER))
+GUESTS, ROUTER = (Role.VM, Role.HOST), (Role.ROUTER,)
+_AREAS = (("guest", GUESTS), ("router", ROUTER))
 _EMPTY_TABLE = 4242
 _SHORTEST_PREFIX = 4
 _KINDS = {
@@ -46,7 +45,6 @@ def routing_faults() -> Iterator[Fault]:
     yield from _address_faults()
     yield from _route_faults()
     yield from _neighbour_faults()
-    yield from _setting_faults()
 
 
 def _address_faults() -> Iterator[Fault]:
@@ -55,8 +53,8 @@ def _address_faults() -> Iterator[Fault]:
             kind=f"{area}-{mark}address-removed",
             code=f"{area}.address-missing",
             title=f"a {area} loses an IPv{version} address",
-            places=_addresses_of(*roles, version=version),
-            change=lambda state, place: take(state, _address(place)),
+            places=addresses_of(*roles, version=version),
+            change=lambda state, place: take(state, address_of(place)),
             flow=Flow(version=version),
         )
     yield Fault(
@@ -64,7 +62,7 @@ def _address_faults() -> Iterator[Fault]:
         code="guest.wrong-prefix-length",
         title="a guest takes a far network for its own: an address with too short a prefix",
         places=_addresses_near_others,
-        change=lambda state, place: put(state, _address(place)),
+        change=lambda state, place: put(state, address_of(place)),
         flow=_V4,
     )
 
@@ -93,7 +91,7 @@ def _route_faults() -> Iterator[Fault]:
 
 def _refusals(area: str, roles: tuple[Role, ...], version: int, mark: str) -> Iterator[Fault]:
     """Routes and rules that refuse packets, one of them in a table of its own."""
-    places, flow = _nodes_speaking(version, *roles), Flow(version=version)
+    places, flow = nodes_speaking(version, *roles), Flow(version=version)
     for kind, reason in _KINDS.items():
         name = f"{'an' if reason[0] == 'u' else 'a'} {kind.name.lower()} route"
         yield Fault(
@@ -141,79 +139,21 @@ def _neighbour_faults() -> Iterator[Fault]:
         )
 
 
-def _setting_faults() -> Iterator[Fault]:
-    settings = (
-        ("router-forwarding-off", "router.forwarding-off", "net/ipv4/ip_forward", "0", _ROUTER, 4),
-        (
-            "router-ipv6-forwarding-off",
-            "router.forwarding-off",
-            "net/ipv6/conf/all/forwarding",
-            "0",
-            _ROUTER,
-            6,
-        ),
-        (
-            "guest-echo-ignored",
-            "guest.echo-ignored",
-            "net/ipv4/icmp_echo_ignore_all",
-            "1",
-            _GUESTS,
-            4,
-        ),
-        (
-            "guest-ipv6-echo-ignored",
-            "guest.echo-ignored",
-            "net/ipv6/icmp/echo_ignore_all",
-            "1",
-            _GUESTS,
-            6,
-        ),
-        ("guest-arp-ignored", "guest.arp-ignored", "net/ipv4/conf/all/arp_ignore", "8", _GUESTS, 4),
-        (
-            "router-arp-ignored",
-            "router.arp-ignored",
-            "net/ipv4/conf/all/arp_ignore",
-            "8",
-            _ROUTER,
-            4,
-        ),
-        (
-            "guest-ipv6-disabled",
-            "guest.ipv6-disabled",
-            "net/ipv6/conf/all/disable_ipv6",
-            "1",
-            _GUESTS,
-            6,
-        ),
-        ("guest-short-ttl", "guest.ttl-expired", "net/ipv4/ip_default_ttl", "1", _GUESTS, 4),
-    )
-    for kind, code, key, value, roles, version in settings:
-        yield Fault(
-            kind=kind,
-            code=code,
-            title=f"{key.replace('/', '.')} of a {code.split('.')[0]} is {value}",
-            places=_nodes_speaking(version, *roles),
-            change=_sysctl(key, value),
-            flow=Flow(version=version),
-        )
-
-
-def _sysctl(key: str, value: str) -> Callable[[State, Place], State]:
-    return lambda state, place: put(state, Sysctl(netns=place.netns, key=key, value=value))
-
-
 def _rule(
     place: Place, version: int, *, action: str = "lookup", table: int | None = None
 ) -> PolicyRule:
     return PolicyRule(netns=place.netns, version=version, priority=100, action=action, table=table)
 
 
-def _names(state: State, roles: Iterable[Role]) -> set[str]:
+def names_of(state: State, roles: Iterable[Role]) -> set[str]:
+    """The names of the nodes of these roles."""
     wanted = tuple(roles)
     return {node.name for node in state.namespaces if node.role in wanted}
 
 
-def _nodes_speaking(version: int, *roles: Role) -> Callable[[State], Iterator[Place]]:
+def nodes_speaking(version: int, *roles: Role) -> Callable[[State], Iterator[Place]]:
+    """Return what finds the nodes of these roles with an address of that IP version."""
+
     def find(state: State) -> Iterator[Place]:
         speaking = {a.netns for a in state.addresses if a.interface.version == version}
         return (p for p in node_places(*roles)(state) if p.netns in speaking)
@@ -221,9 +161,11 @@ def _nodes_speaking(version: int, *roles: Role) -> Callable[[State], Iterator[Pl
     return find
 
 
-def _addresses_of(*roles: Role, version: int = 4) -> Callable[[State], Iterator[Place]]:
+def addresses_of(*roles: Role, version: int = 4) -> Callable[[State], Iterator[Place]]:
+    """Return what finds the addresses of that IP version on nodes of these roles."""
+
     def find(state: State) -> Iterator[Place]:
-        names = _names(state, roles)
+        names = names_of(state, roles)
         for item in sorted(state.addresses, key=lambda a: (a.netns, a.link, str(a.interface))):
             if item.netns in names and item.interface.version == version:
                 yield Place(object=item.netns, netns=item.netns, link=item.link, item=item)
@@ -231,7 +173,8 @@ def _addresses_of(*roles: Role, version: int = 4) -> Callable[[State], Iterator[
     return find
 
 
-def _address(place: Place) -> Address:
+def address_of(place: Place) -> Address:
+    """The address that a place is about."""
     assert isinstance(place.item, Address)
     return place.item
 
@@ -239,14 +182,14 @@ def _address(place: Place) -> Address:
 def _addresses_near_others(state: State) -> Iterator[Place]:
     """Addresses of guests, with a prefix that covers the nearest other network of the lab, too."""
     networks = {a.interface.network for a in state.addresses if a.interface.version == 4}
-    for place in _addresses_of(*_GUESTS)(state):
-        own = _address(place).interface
+    for place in addresses_of(*GUESTS)(state):
+        own = address_of(place).interface
         covering = [
             _common_bits(own.network, it) for it in networks if not it.overlaps(own.network)
         ]
         length = max(covering, default=0)
         if length >= _SHORTEST_PREFIX:
-            wider = replace(_address(place), interface=ip_interface(f"{own.ip}/{length}"))
+            wider = replace(address_of(place), interface=ip_interface(f"{own.ip}/{length}"))
             yield replace(place, item=wider)
 
 
@@ -258,7 +201,7 @@ def _common_bits(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Networ
 
 def _default_routes(version: int) -> Callable[[State], Iterator[Place]]:
     def find(state: State) -> Iterator[Place]:
-        names = _names(state, _GUESTS)
+        names = names_of(state, GUESTS)
         for item in sorted(state.routes, key=lambda r: (r.netns, str(r.via))):
             if item.netns in names and item.destination == _DEFAULTS[version] and item.via:
                 yield Place(object=item.netns, netns=item.netns, item=item)
@@ -310,7 +253,7 @@ def _pairs_in_one_network(*roles: Role, version: int = 4) -> Callable[[State], I
     """A node and a neighbour of it: the address that its entry will be wrong for."""
 
     def find(state: State) -> Iterator[Place]:
-        names = _names(state, roles)
+        names = names_of(state, roles)
         links = {link.id: link for link in state.links}
         for own in sorted(state.addresses, key=lambda a: (a.netns, a.link, str(a.interface))):
             if own.netns not in names or own.interface.version != version:
