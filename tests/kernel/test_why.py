@@ -14,6 +14,7 @@ import pytest
 from tests.kernel.conftest import Bench
 from vnetlab import lab as verbs
 from vnetlab.diagnosis.verdict import Confidence
+from vnetlab.faulting import inject
 from vnetlab.investigation import Investigation, explain, investigate, mend, verify
 from vnetlab.kernel import namespaces, services
 from vnetlab.lab import ProbeOptions
@@ -160,3 +161,22 @@ def _wait_for_listener(bench: Bench, port: int) -> None:
             return
         time.sleep(0.05)
     pytest.fail(f"nothing listens on port {port}")
+
+
+def test_a_link_without_arp_and_a_neighbour_that_is_known(bench: Bench, by_hand: Run) -> None:
+    """The answer goes to the link's own MAC address: it is seen behind the row that did it."""
+    assert _probe(bench).verdict.healthy
+    by_hand("b", "ip link set eth0 arp off")
+    verdict = _probe(bench).verdict
+    assert (verdict.cause, verdict.object) == ("vnic.arp-off", "b.eth0")
+    assert not verdict.contradiction
+
+
+def test_a_reply_that_its_receiver_does_not_take(bench: Bench) -> None:
+    """The taps see it come in; that the sender's own stack drops it is told all the same."""
+    bench.up(LAB)
+    inject("bench", "guest-replies-drop", "a", bench.root)
+    verdict = _probe(bench).verdict
+    assert not verdict.healthy
+    assert (verdict.cause, verdict.object) == ("guest.firewall-drop", "a")
+    assert not verdict.contradiction

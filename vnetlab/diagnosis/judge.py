@@ -134,13 +134,19 @@ def _tells_a_smaller_mtu(verdict: Verdict) -> bool:
 
 
 def _judge_success(case: Case, located: Verdict) -> Verdict:
-    """All replies came: what is left is what delays or damages packets against the topology."""
+    """All replies came: what is left is what delays or damages packets against the topology.
+
+    No tap is behind the sender's vNIC: what its own stack does with a reply only the model knows.
+    """
+    expected = _stops(case)
+    refused = [finding for finding in expected if _is_at_the_end(case, finding)]
+    if refused:
+        return _judge_refused_reply(case, located, refused)
     harms = [
         (finding, text)
         for finding, text in measured_harms(case.trace, _walks(case))
         if _is_suspect(case, finding)
     ]
-    expected = _stops(case)
     contradiction = f"the model expected a loss: {_say(case, expected[0])}" if expected else ""
     if not harms:
         return replace(located, contradiction=contradiction)
@@ -159,6 +165,31 @@ def _judge_success(case: Case, located: Verdict) -> Verdict:
             *evidence(case.physical),
         ),
         contradiction=contradiction,
+    )
+
+
+def _is_at_the_end(case: Case, finding: Finding) -> bool:
+    """Whether it stops the answer behind the last tap."""
+    back = case.back.findings if case.back else ()
+    return any(it is finding for it in back) and not _around(case, finding)[1]
+
+
+def _judge_refused_reply(case: Case, located: Verdict, refused: list[Finding]) -> Verdict:
+    causes = [_cause(case, finding, Confidence.LIKELY) for finding in refused]
+    first, source = causes[0], case.trace.request.endpoints.source
+    return replace(
+        located,
+        healthy=False,
+        summary=f"All replies came back to {source}, which does not take them. {first.summary}",
+        layer=first.layer,
+        object=first.object,
+        cause=first.code,
+        causes=(first, *_distinct(causes[1:], first)),
+        evidence=(
+            Evidence(source=Source.CONFIGURED, text=first.row),
+            *located.evidence,
+        ),
+        ruled_out=_rows_before(case, refused[0]),
     )
 
 
@@ -252,6 +283,7 @@ class _Fit:
 
 
 _MISLEADING = (
+    Reason.ARP_OFF,
     Reason.WRONG_STATIC_NEIGHBOUR,
     Reason.STALE_NEIGHBOUR,
     Reason.WRONG_STATIC_FDB_ENTRY,

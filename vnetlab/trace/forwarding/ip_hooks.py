@@ -8,12 +8,14 @@ input where it ends).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from vnetlab.state.objects import LinkId
-from vnetlab.trace.forwarding.journey import Journey, World
+from vnetlab.trace.forwarding.journey import Journey, World, finding_at
 from vnetlab.trace.forwarding.nft import evaluate
 from vnetlab.trace.forwarding.packet import Packet, Payload
-from vnetlab.trace.forwarding.walk import Translation
+from vnetlab.trace.forwarding.reasons import Reason
+from vnetlab.trace.forwarding.walk import Finding, Translation
 
 _SOURCE_POINTS = ("postrouting", "input")
 
@@ -47,6 +49,9 @@ def pass_hook(
     for step in ruling.steps:
         journey = journey.with_step(step)
     after = ruling.packet
+    astray = _astray(world, netns, point, packet, after)
+    if astray is not None:
+        journey, after = journey.find(packet, astray), replace(after, **_ends(packet))
     if _differs(packet, after):
         it = Translation(netns=netns, before=packet, after=after)
         journey = replace(journey, translations=(*journey.translations, it))
@@ -57,8 +62,29 @@ def _differs(before: Packet, after: Packet) -> bool:
     return _ends(before) != _ends(after)
 
 
-def _ends(packet: Packet) -> tuple[object, ...]:
-    return (packet.source, packet.source_port, packet.destination, packet.destination_port)
+def _ends(packet: Packet) -> dict[str, Any]:
+    names = ("source", "source_port", "destination", "destination_port")
+    return {name: getattr(packet, name) for name in names}
+
+
+def _astray(world: World, netns: str, point: str, before: Packet, after: Packet) -> Finding | None:
+    """A translation that the file does not have, to where no answer can come from or come to."""
+    if after.destination != before.destination:
+        lost = after.destination not in world.holders and not after.destination.is_loopback
+    else:
+        own = {it.netns for it in world.holders.get(after.source, ())}
+        lost = after.source != before.source and netns not in own
+    if not lost:
+        return None
+    chains = sorted(world.tables.state.nft_chains, key=lambda it: it.id)
+    for it in chains:
+        is_nat = it.hook is not None and (it.hook.kind, it.hook.point) == ("nat", point)
+        if it.netns == netns and is_nat and world.is_suspect(it):
+            row = f"nft list chain {it.family} {it.table} {it.name}: "
+            row += f"{before.source} > {before.destination} becomes "
+            row += f"{after.source} > {after.destination}"
+            return finding_at(Reason.WRONG_NAT, netns, None, row, it)
+    return None
 
 
 def _restored(world: World, netns: str, point: str, packet: Packet) -> Packet:
