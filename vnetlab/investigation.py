@@ -24,7 +24,8 @@ from vnetlab.state.tables import Tables
 from vnetlab.trace.applications import is_for_application
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.bonds import with_sightings
-from vnetlab.trace.forwarding.ip import reply_to, walk_flow
+from vnetlab.trace.forwarding.ip import index_world, reply_to, walk_in
+from vnetlab.trace.forwarding.journey import World
 from vnetlab.trace.forwarding.packet import Packet, first_packet
 from vnetlab.trace.forwarding.walk import Walk
 from vnetlab.trace.request import MAX_BYTES, Endpoints, ProbeRequest
@@ -91,7 +92,7 @@ def _investigate(
     snapshot: verbs.Snapshot,
     options: verbs.ProbeOptions,
 ) -> Investigation:
-    request = _request(snapshot, ends, options)
+    request = request_of(snapshot, ends, options)
     forward, back = walk_both_ways(snapshot.tables, request)
     passed = {step.netns for walk in (forward, back) if walk for step in walk.steps}
     trace = verbs.probe(
@@ -117,7 +118,7 @@ def _investigate(
         tables=tables,
         forward=forward,
         back=back,
-        intent=_intent(snapshot),
+        intent=intent_of(snapshot),
         physical=physical,
     )
     return Investigation(trace=trace, verdict=judge(case))
@@ -161,28 +162,34 @@ def explain(
     snapshot = verbs.snapshot(name, root)
     state = snapshot.tables.state
     ends = _endpoints(snapshot, source, destination, options)
-    request = _request(snapshot, ends, options)
+    request = request_of(snapshot, ends, options)
     forward, back = walk_both_ways(snapshot.tables, request)
     walks = (forward, back) if back else (forward,)
     return Explanation(
         request=request,
         forward=forward,
         back=back,
-        causes=explain_walks(snapshot.tables, _intent(snapshot), *walks),
+        causes=explain_walks(snapshot.tables, intent_of(snapshot), *walks),
         labels={(link.netns, link.name): link.label for link in state.links if link.label},
     )
 
 
-def walk_both_ways(tables: Tables, request: ProbeRequest) -> tuple[Walk, Walk | None]:
-    """The model's walk of a probe, and that of its answer where the probe can arrive at all."""
+def walk_both_ways(
+    tables: Tables, request: ProbeRequest, *, world: World | None = None
+) -> tuple[Walk, Walk | None]:
+    """The model's walk of a probe, and that of its answer where the probe can arrive at all.
+
+    `world` are the tables if they are indexed already.
+    """
+    world = world or index_world(tables)
     ends = request.endpoints
     packet = _with_ttl(tables, ends.source, first_packet(request))
     by_probe = not request.to_application
-    forward = walk_flow(tables, ends.source, packet, answered_by_probe=by_probe)
+    forward = walk_in(world, ends.source, packet, answered_by_probe=by_probe)
     if not forward.arrived:
         return forward, None
     answer = _with_ttl(tables, ends.destination, reply_to(packet, forward))
-    return forward, walk_flow(tables, ends.destination, answer, answers=forward)
+    return forward, walk_in(world, ends.destination, answer, answers=forward)
 
 
 def _with_ttl(tables: Tables, netns: str, packet: Packet) -> Packet:
@@ -192,9 +199,10 @@ def _with_ttl(tables: Tables, netns: str, packet: Packet) -> Packet:
     return replace(packet, ttl=int(tables.sysctl(netns, DEFAULT_TTL, str(packet.ttl))))
 
 
-def _request(
+def request_of(
     snapshot: verbs.Snapshot, ends: Endpoints, options: verbs.ProbeOptions
 ) -> ProbeRequest:
+    """The probe that `options` describe, and whether an application is meant to answer it."""
     request = verbs.make_request(ends, options)
     listeners, services = snapshot.tables.listeners, snapshot.meant.services
     return replace(request, to_application=is_for_application(request, listeners, services))
@@ -212,5 +220,6 @@ def _endpoints(
         return choose_endpoints(state, source, destination, version=version)
 
 
-def _intent(snapshot: verbs.Snapshot) -> Intent:
+def intent_of(snapshot: verbs.Snapshot) -> Intent:
+    """What is known of how the lab is meant to be, for the fixes."""
     return Intent(changes=snapshot.changes, lines=dict(snapshot.lines))

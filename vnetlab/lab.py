@@ -44,6 +44,7 @@ from vnetlab.topology.wording import did_you_mean
 from vnetlab.trace.request import ECHO_PORT, Protocol
 
 if TYPE_CHECKING:
+    from vnetlab.trace.matrix import MatrixObservation
     from vnetlab.trace.request import Endpoints, ProbeRequest
     from vnetlab.trace.trace import Trace
 
@@ -374,6 +375,23 @@ def probe(
         watched = dict.fromkeys([*watched_namespaces(state, forward, back), *also_watched])
         seen = run_probe(request, tuple(watched), present.enter)
     return trace_probe(request, seen, state, forward, back)
+
+
+def probe_pairs(name: str, requests: Sequence[ProbeRequest], root: Path) -> MatrixObservation:
+    """Send many probes of one protocol and port in one pass of the taps, a packet of each.
+
+    Raises UsageError if there is no such lab, ProbeError if it cannot be watched.
+    """
+    from vnetlab.kernel.neighbour_room import room_for_neighbours
+    from vnetlab.wire.matrix import run_matrix
+
+    lab = _existing(name, root)
+    with (
+        lab.locked(shared=True),
+        Nodes(lab) as present,
+        room_for_neighbours(2 * len(requests), present),
+    ):
+        return run_matrix(requests, lab.nodes(), present.enter)
 
 
 def _refuse_inside(lab: LabDir, nodes: tuple[str, ...]) -> None:

@@ -151,3 +151,16 @@ def test_jumps_stay_within_a_byte() -> None:
     program = marker_filter(MARKER)
     assert max(max(line.jump_true, line.jump_false) for line in program) <= 0xFF
     assert len(program) < 256
+
+
+def test_a_filter_without_resolution_lets_only_the_probe_pass() -> None:
+    """ARP floods a network of a hundred guests: a matrix does not ask for it."""
+    marker = Marker(0x1F, width=5)
+    program = marker_filter(marker, resolution=False)
+    link = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
+    own = marker.word(12_345_678).to_bytes(4, "big")
+    other = Marker(0x1E, width=5).word(12_345_678).to_bytes(4, "big")
+    assert run(program, bytes(link / IP(**V4) / ICMP() / own)) > 0
+    assert run(program, bytes(link / IP(**V4) / ICMP() / other)) == 0
+    assert run(program, bytes(link / ARP())) == 0
+    assert run(program, bytes(link / IPv6(**V6) / ICMPv6ND_NS())) == 0

@@ -13,8 +13,9 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from vnetlab.errors import UsageError
 from vnetlab.trace.request import MAX_COUNT, Endpoints, ProbeRequest, Protocol
 from vnetlab.trace.sighting import Direction, PacketKind, Sighting
-from vnetlab.wire.frames import build_message, recognize
+from vnetlab.wire.frames import recognize
 from vnetlab.wire.marker import Marker
+from vnetlab.wire.messages import build_message
 from vnetlab.wire.taps import Capture
 
 MARKER = Marker(0x54321)

@@ -12,15 +12,21 @@ from vnetlab.trace.wiring import Wiring, find_next_hop, index_wiring
 
 
 def choose_endpoints(
-    state: State, source: str, destination: str, *, version: int | None = None
+    state: State,
+    source: str,
+    destination: str,
+    *,
+    version: int | None = None,
+    wiring: Wiring | None = None,
 ) -> Endpoints:
     """Choose the addresses for a probe from node `source` to `destination`, a node or an address.
 
     IPv4 before IPv6 (unless `version` says which), two addresses of one network before others.
     The source's is the one that its kernel would choose: that of the network to the next hop.
-    Raises UsageError where there is no such node, or no address of the same family on both.
+    `wiring` is the state's if it is indexed already. Raises UsageError where there is no such node,
+    or no address of the same family on both.
     """
-    wiring = index_wiring(state)
+    wiring = wiring or index_wiring(state)
     _check_node(state, source)
     destination_node, candidates = _resolve(state, wiring, destination)
     if destination_node == source:
@@ -70,8 +76,8 @@ def _held(wiring: Wiring, netns: str) -> tuple[IpAddress, ...]:
 
 
 def _check_node(state: State, name: str) -> None:
-    nodes = sorted(namespace.name for namespace in state.namespaces)
-    if name not in nodes:
+    if not any(namespace.name == name for namespace in state.namespaces):
+        nodes = sorted(namespace.name for namespace in state.namespaces)
         raise UsageError(f"probe: no node '{name}'", fix=did_you_mean(name, nodes))
 
 

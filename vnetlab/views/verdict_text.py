@@ -20,12 +20,13 @@ def render_causes(causes: Iterable[Cause], terminal: Terminal) -> list[str]:
         head = f"{number}. {cause.code} ({cause.confidence.value}) "
         first, *more = hang(head, cause.summary, terminal.width)
         lines += [terminal.paint(first, YELLOW), *more]
-        for name, fact in _facts(cause):
+        for name, fact in cause_facts(cause):
             lines += hang(f"      {name}: ", fact, terminal.width)
     return lines
 
 
-def _facts(cause: Cause) -> Iterator[tuple[str, str]]:
+def cause_facts(cause: Cause) -> Iterator[tuple[str, str]]:
+    """The name and text of each thing to be said of a cause."""
     yield "layer", cause.layer.value
     yield "row", cause.row
     if cause.fix.line:

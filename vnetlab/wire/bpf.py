@@ -9,7 +9,7 @@ pass, over Ethernet with or without an inline 802.1Q tag:
 - ICMP and ICMPv6 echoes and UDP datagrams whose payload begins with the marker, TCP SYNs whose
   sequence number is one, and TCP segments that acknowledge one;
 - ICMP and ICMPv6 errors that quote such a packet;
-- ARP, and ICMPv6 neighbour solicitations and advertisements.
+- ARP, and ICMPv6 neighbour solicitations and advertisements, if they are asked for.
 
 A load beyond the packet's end ends the program and drops the packet. X holds the offset of the
 header being looked at; M[0] holds the transport protocol.
@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vnetlab.wire.marker import MASK, Marker
+from vnetlab.wire.marker import Marker
 
 # linux/bpf_common.h and linux/filter.h: class | size or operation | mode or source
 _LD_WORD, _LD_HALF, _LD_BYTE = 0x40, 0x48, 0x50  # BPF_LD | BPF_IND: A = packet[X + k]
@@ -63,15 +63,15 @@ class _Op:
     otherwise: str = ""
 
 
-def marker_filter(marker: Marker) -> tuple[Instruction, ...]:
+def marker_filter(marker: Marker, *, resolution: bool = True) -> tuple[Instruction, ...]:
     """Return the program that lets the packets of `marker`, and neighbour resolution, pass."""
-    return _assemble(tuple(_program(marker.value)))
+    return _assemble(tuple(_program(marker, "pass" if resolution else "drop")))
 
 
-def _program(marker: int) -> Iterator[_Op | str]:
-    yield from _link_layer()
+def _program(marker: Marker, resolution: str) -> Iterator[_Op | str]:
+    yield from _link_layer(resolution)
     yield from _ipv4()
-    yield from _ipv6()
+    yield from _ipv6(resolution)
     yield from _transport(marker)
     yield from _quoted_transport(marker)
     yield "drop"
@@ -80,7 +80,7 @@ def _program(marker: int) -> Iterator[_Op | str]:
     yield _Op(_RET, _WHOLE_PACKET)
 
 
-def _link_layer() -> Iterator[_Op | str]:
+def _link_layer(resolution: str) -> Iterator[_Op | str]:
     yield _Op(_LDX_IMM, 14)  # the network header, unless there is a tag
     yield _Op(_LD_HALF_ABS, 12)  # EtherType
     yield _Op(_JEQ, _ETHERTYPE["802.1q"], then="tagged")
@@ -91,7 +91,7 @@ def _link_layer() -> Iterator[_Op | str]:
     yield "ethertype"
     yield _Op(_JEQ, _ETHERTYPE["ipv4"], then="ipv4")
     yield _Op(_JEQ, _ETHERTYPE["ipv6"], then="ipv6")
-    yield _Op(_JEQ, _ETHERTYPE["arp"], then="pass", otherwise="drop")
+    yield _Op(_JEQ, _ETHERTYPE["arp"], then=resolution, otherwise="drop")
 
 
 def _ipv4() -> Iterator[_Op | str]:
@@ -122,7 +122,7 @@ def _skip_ipv4_header(at: int) -> Iterator[_Op]:
     yield _Op(_TAX)
 
 
-def _ipv6() -> Iterator[_Op | str]:
+def _ipv6(resolution: str) -> Iterator[_Op | str]:
     yield "ipv6"
     yield _Op(_LD_BYTE, 6)  # next header
     yield _Op(_JEQ, _IPV6_FRAGMENT, otherwise="ipv6 header")
@@ -139,8 +139,8 @@ def _ipv6() -> Iterator[_Op | str]:
     yield _Op(_LD_MEM, 0)
     yield _Op(_JEQ, _ICMPV6, otherwise="transport")
     yield _Op(_LD_BYTE, 0)  # ICMPv6 type
-    yield _Op(_JEQ, 135, then="pass")  # neighbour solicitation
-    yield _Op(_JEQ, 136, then="pass")  # neighbour advertisement
+    yield _Op(_JEQ, 135, then=resolution)  # neighbour solicitation
+    yield _Op(_JEQ, 136, then=resolution)  # neighbour advertisement
     for error_type in (1, 2, 3, 4):  # unreachable, too big, time exceeded, parameter problem
         yield _Op(_JEQ, error_type, then="quoted ipv6")
     yield _Op(_JA, then="transport")
@@ -157,7 +157,7 @@ def _advance(length: int) -> Iterator[_Op]:
     yield _Op(_TAX)
 
 
-def _transport(marker: int) -> Iterator[_Op | str]:
+def _transport(marker: Marker) -> Iterator[_Op | str]:
     """The header at X, of protocol M[0]: look for the marker in it."""
     yield "transport"
     yield _Op(_LD_MEM, 0)
@@ -172,7 +172,7 @@ def _transport(marker: int) -> Iterator[_Op | str]:
     yield _Op(_JA, then="drop")
 
 
-def _quoted_transport(marker: int) -> Iterator[_Op | str]:
+def _quoted_transport(marker: Marker) -> Iterator[_Op | str]:
     """The header at X, of protocol M[0], inside an ICMP error: perhaps its first 8 bytes only."""
     yield "quoted transport"
     yield _Op(_LD_MEM, 0)
@@ -185,7 +185,7 @@ def _quoted_transport(marker: int) -> Iterator[_Op | str]:
     yield _Op(_JA, then="drop")
 
 
-def _echo_or_udp(marker: int, *, tcp: str) -> Iterator[_Op | str]:
+def _echo_or_udp(marker: Marker, *, tcp: str) -> Iterator[_Op | str]:
     """A in M[0]'s value: ICMP, ICMPv6 and UDP all have 8 bytes of header before the marker."""
     marked = f"payload, else {tcp}"
     yield _Op(_JEQ, _ICMP, then=marked)
@@ -198,9 +198,9 @@ def _echo_or_udp(marker: int, *, tcp: str) -> Iterator[_Op | str]:
     yield _Op(_JA, then="drop")
 
 
-def _pass_if_marked(marker: int) -> Iterator[_Op]:
-    yield _Op(_AND, MASK)
-    yield _Op(_JEQ, marker, then="pass")
+def _pass_if_marked(marker: Marker) -> Iterator[_Op]:
+    yield _Op(_AND, marker.mask)
+    yield _Op(_JEQ, marker.value, then="pass")
 
 
 def _assemble(program: tuple[_Op | str, ...]) -> tuple[Instruction, ...]:

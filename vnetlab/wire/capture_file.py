@@ -1,4 +1,4 @@
-"""Writing a capture file (effect)."""
+"""Writing a file that the user names: a capture, a picture (effect)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 from vnetlab.errors import UsageError
 
 
-def write_capture(path: Path, content: bytes) -> None:
+def write_capture(
+    path: Path, content: bytes, *, what: str = "capture", option: str = "--pcap"
+) -> None:
     """Write a file as a whole or not at all; a pipe or device is written to as it is.
 
-    Raises UsageError with the system's reason where it cannot.
+    `what` it is and the `option` that names it are what an error says. Raises UsageError
+    with the system's reason where it cannot.
     """
     target = Path(os.path.realpath(path))
     try:
@@ -22,8 +25,8 @@ def write_capture(path: Path, content: bytes) -> None:
             _replace(target, content)
     except OSError as error:
         raise UsageError(
-            f"{path}: cannot write the capture: {(error.strerror or str(error)).lower()}",
-            fix="give --pcap a file in a directory with room and permission",
+            f"{path}: cannot write the {what}: {(error.strerror or str(error)).lower()}",
+            fix=f"give {option} a file in a directory with room and permission",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a probe's packets look like: built, and recognized at a tap (effect: imports scapy).
+"""What a probe's packets look like at a tap (effect: imports scapy).
 
 Importing this module takes a tenth of a second: import it, and whatever imports it, only where a
 probe is sent. scapy is told not to read this machine's routes, by which no packet goes, to keep no
@@ -26,9 +26,8 @@ _no_vendors = ModuleType("scapy.libs.manuf")
 _no_vendors.DATA = ""  # type: ignore[attr-defined]
 sys.modules[_no_vendors.__name__] = _no_vendors
 
-from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import (
-    ICMPv6EchoRequest,
     ICMPv6ND_NA,
     ICMPv6ND_NS,
     IPv6,
@@ -37,7 +36,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 
 from vnetlab.trace.icmp import ERROR_TYPES, IcmpError
-from vnetlab.trace.request import IpAddress, ProbeRequest, Protocol
+from vnetlab.trace.request import IpAddress, ProbeRequest
 from vnetlab.trace.sighting import PacketKind, Sighting
 from vnetlab.wire.marker import Marker
 from vnetlab.wire.taps import Capture
@@ -49,22 +48,6 @@ _ARP_FOR_IPV4 = (0x0800, 6, 4)
 """Its protocol type, and the lengths of its addresses in bytes (RFC 826)."""
 _WHO_HAS = 1  # ARP operation, RFC 826
 _ICMP_HEADER_BYTES = 8
-
-
-def build_message(request: ProbeRequest, marker: Marker, sequence: int, source_port: int) -> bytes:
-    """Return what the guest's socket is given to send as packet `sequence`.
-
-    That is an ICMP message or a TCP segment, its header included, or a UDP datagram's payload.
-    """
-    word = marker.word(sequence)
-    if request.protocol is Protocol.UDP:
-        return _payload(word, request.payload_bytes)
-    if request.protocol is Protocol.TCP:
-        segment = TCP(sport=source_port, dport=request.port, flags="S", seq=word)
-        return _behind_ip_header(request, segment / _filling(request.payload_bytes))
-    echo = ICMP if request.endpoints.version == 4 else ICMPv6EchoRequest
-    header = echo(id=marker.bits & 0xFFFF, seq=sequence + 1)
-    return _behind_ip_header(request, header / _payload(word, request.payload_bytes))
 
 
 def recognize(capture: Capture, request: ProbeRequest, marker: Marker) -> Sighting | None:
@@ -198,20 +181,3 @@ def _behind(layer: Any) -> bytes:
 def _addresses(ip: Any) -> dict[str, IpAddress | int]:
     ttl = ip.ttl if ip.version == 4 else ip.hlim
     return {"source": ip_address(ip.src), "destination": ip_address(ip.dst), "ttl": ttl}
-
-
-def _behind_ip_header(request: ProbeRequest, message: Any) -> bytes:
-    """The bytes of a message, with the checksum that its IP addresses make."""
-    ends = request.endpoints
-    header = IP if ends.version == 4 else IPv6
-    ip = header(src=str(ends.source_address), dst=str(ends.destination_address))
-    return bytes(ip / message)[len(ip) :]
-
-
-def _payload(word: int, length: int) -> bytes:
-    return word.to_bytes(4, "big") + _filling(length - 4)
-
-
-def _filling(length: int) -> bytes:
-    """Bytes that count, so that damage is easy to see."""
-    return bytes(number & 0xFF for number in range(length))

@@ -14,8 +14,8 @@ from typing import Self
 
 from vnetlab.errors import MissingFeatureError
 from vnetlab.trace.request import ProbeRequest, Protocol
-from vnetlab.wire.frames import build_message
 from vnetlab.wire.marker import Marker
+from vnetlab.wire.messages import build_message
 from vnetlab.wire.taps import Enter
 
 _PORTS = 64
@@ -27,9 +27,10 @@ that connection to the destination.
 
 
 class Injector:
-    """Sends the packets of one probe. Use it as a context manager: leaving it closes its sockets.
+    """Sends the packets of one probe, or of several from one address with one protocol.
 
-    Raises MissingFeatureError where the kernel refuses a raw socket.
+    Use it as a context manager: leaving it closes its sockets. Raises MissingFeatureError where
+    the kernel refuses a raw socket.
     """
 
     def __init__(self, request: ProbeRequest, marker: Marker, enter: Enter) -> None:
@@ -50,14 +51,18 @@ class Injector:
     def __exit__(self, *_: object) -> None:
         self._sockets.close()
 
-    def send(self, sequence: int) -> str:
-        """Send packet `sequence`; return the errno's name if the guest refused it, else nothing."""
+    def send(self, sequence: int, request: ProbeRequest | None = None) -> str:
+        """Send packet `sequence`; return the errno's name if the guest refused it, else nothing.
+
+        `request` is another one with the same source address and protocol.
+        """
+        request = request or self._request
         if self._refused:
             return self._refused
         from_port = self._source_ports[sequence % len(self._source_ports)]
-        message = build_message(self._request, self._marker, sequence, from_port)
-        to_port = self._request.port if self._request.protocol is Protocol.UDP else 0
-        address = (str(self._request.endpoints.destination_address), to_port)
+        message = build_message(request, self._marker, sequence, from_port)
+        to_port = request.port if request.protocol is Protocol.UDP else 0
+        address = (str(request.endpoints.destination_address), to_port)
         try:
             self._socket.sendto(message, socket.MSG_DONTWAIT, address)
         except OSError as error:

@@ -44,9 +44,14 @@ class Responder:
         if self.socket:
             self.socket.close()
 
+    @property
+    def serves(self) -> bool:
+        """Whether it answers by itself. The kernel serves a TCP port."""
+        return self.socket is not None and self.socket.type is socket.SOCK_DGRAM
+
     def serve(self) -> None:
-        """Send back the datagrams that have come. The kernel serves a TCP port."""
-        if self.socket is None or self.socket.type is not socket.SOCK_DGRAM:
+        """Send back the datagrams that have come."""
+        if self.socket is None or not self.serves:
             return
         for _ in range(_BATCH):
             try:
