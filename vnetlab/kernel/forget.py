@@ -35,13 +35,23 @@ def forget_learned(nodes: Nodes) -> None:
         channel.change(batch)
 
 
+def forget_neighbours(nodes: Nodes) -> None:
+    """Delete every neighbour entry that nobody fixed."""
+    for netns in nodes.lab.nodes():
+        _forget(nodes, netns, but=NUD_PERMANENT | _NUD_NOARP)
+
+
 def forget_unanswered(nodes: Nodes, namespaces: Collection[str]) -> None:
     """Have these nodes ask again, at once, for the neighbours that did not answer."""
     for netns in namespaces:
-        channel = nodes.channel(netns)
-        messages = list(_entries(channel, but=~(_NUD_INCOMPLETE | _NUD_FAILED)))
-        purpose = f"forget a neighbour of {netns}"
-        channel.change([Request(message=it, purpose=purpose, removes=True) for it in messages])
+        _forget(nodes, netns, but=~(_NUD_INCOMPLETE | _NUD_FAILED))
+
+
+def _forget(nodes: Nodes, netns: str, *, but: int) -> None:
+    channel = nodes.channel(netns)
+    purpose = f"forget a neighbour of {netns}"
+    messages = list(_entries(channel, but=but))
+    channel.change([Request(message=it, purpose=purpose, removes=True) for it in messages])
 
 
 _FLUSH = (

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import sysctls
-from vnetlab.kernel.forget import forget_learned
+from vnetlab.kernel.forget import forget_neighbours
 from vnetlab.kernel.nodes import Nodes
 
 _LIMITS = tuple(f"net/{family}/neigh/default/gc_thresh3" for family in ("ipv4", "ipv6"))
@@ -23,7 +23,7 @@ _LIMITS = tuple(f"net/{family}/neigh/default/gc_thresh3" for family in ("ipv4", 
 def room_for_neighbours(count: int, nodes: Nodes) -> Iterator[None]:
     """Let the kernel hold `count` neighbours more than are usual, if it may not and can be told to.
 
-    Then what the lab has learned is forgotten, before the limit is again what it was. Only a
+    Then the lab forgets its neighbours, before the limit is again what it was. Only a
     process in the kernel's first network namespace has the setting, and root alone may write it.
     """
     raised: dict[str, str] = {}
@@ -35,7 +35,7 @@ def room_for_neighbours(count: int, nodes: Nodes) -> Iterator[None]:
         yield
     finally:
         if raised:
-            forget_learned(nodes)
+            forget_neighbours(nodes)
         for key, usual in raised.items():
             _try_write(key, int(usual))
 

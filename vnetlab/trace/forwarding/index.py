@@ -11,6 +11,7 @@ from vnetlab.state.filters import Filter
 from vnetlab.state.objects import BridgeVlan, Kind, Link, LinkId, Qdisc
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.tables import LearnedEntry, QueueClass, Tables
+from vnetlab.trace.forwarding.rings import has_ring
 
 Entry = FdbEntry | LearnedEntry
 _V = TypeVar("_V")
@@ -25,7 +26,8 @@ class Index:
     VLAN id. `filters` are those of a parent (a hook, or a qdisc), in the order in which they are
     asked. `entries` are the forwarding entries of a bridge by MAC and VLAN, static ones first,
     `remotes` the static ones of a VTEP. `bridges` and `loose` are, by namespace, the bridges and
-    those links that are in none though they could be: no master, no address.
+    those links that are in none though they could be: no master, no address. `ring` says whether
+    the cables between bridges make one.
     """
 
     links: Mapping[LinkId, Link]
@@ -42,6 +44,7 @@ class Index:
     bridges: Mapping[str, tuple[Link, ...]]
     loose: Mapping[str, tuple[Link, ...]]
     by_mac: Mapping[str, tuple[Link, ...]]
+    ring: bool
 
     def master(self, link: Link) -> Link | None:
         """The bridge, bond or VRF that a link is in."""
@@ -122,6 +125,7 @@ def build_index(tables: Tables) -> Index:
         bridges=_group((link.netns, link) for link in bridges),
         loose=_group((link.netns, link) for link in loose),
         by_mac=_group((link.mac, link) for link in links.values()),
+        ring=has_ring(links),
     )
 
 

@@ -25,7 +25,7 @@ from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.devices import go_on
 from vnetlab.trace.forwarding.frames import Frame, Point, Underlay, World
 from vnetlab.trace.forwarding.index import Index
-from vnetlab.trace.forwarding.loops import find_loop, has_ring
+from vnetlab.trace.forwarding.loops import find_loop
 from vnetlab.trace.forwarding.packet import BROADCAST, Packet
 from vnetlab.trace.forwarding.walk import Walk, cost
 
@@ -51,7 +51,7 @@ def cross(
     """
     world = World(tables=tables, index=index, targets=targets, underlay=underlay)
     frame = Frame(point=Point.SEND, link=start, packet=packet)
-    if packet.is_group and has_ring(index):
+    if packet.is_group and index.ring:
         loop = find_loop(replace(world, targets=None), frame)
         frame = frame.stopped(loop) if loop is not None else frame
     for arrival in _spread(world, frame):

@@ -6,52 +6,13 @@ of its sender wherever it does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from vnetlab.state.objects import Kind, Link, LinkId
+from vnetlab.state.objects import Link, LinkId
 from vnetlab.trace.forwarding.devices import go_on
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
-from vnetlab.trace.forwarding.index import Index
 from vnetlab.trace.forwarding.names import name_of
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Finding
 from vnetlab.trace.sighting import Direction
-
-
-def has_ring(index: Index) -> bool:
-    """Whether the cables between bridges make a ring, whatever is blocked or down."""
-    parts: dict[LinkId, LinkId] = {}
-
-    def part(bridge: LinkId) -> LinkId:
-        while (above := parts.get(bridge, bridge)) != bridge:
-            bridge = above
-        return bridge
-
-    for near, far in _cables(index):
-        if part(near) == part(far):
-            return True
-        parts[part(near)] = part(far)
-    return False
-
-
-def _cables(index: Index) -> Iterator[tuple[LinkId, LinkId]]:
-    """The bridges at the ends of each cable; the cables of two bonds are one."""
-    seen: set[frozenset[LinkId]] = set()
-    for link in index.links.values():
-        peer = index.peer(link)
-        if peer is None:
-            continue
-        ends = _port(index, link), _port(index, peer)
-        bridges = [index.bridge(end) for end in ends]
-        key = frozenset(end.id for end in ends)
-        if key not in seen and bridges[0] is not None and bridges[1] is not None:
-            seen.add(key)
-            yield bridges[0].id, bridges[1].id
-
-
-def _port(index: Index, link: Link) -> Link:
-    master = index.master(link)
-    return master if master is not None and master.kind is Kind.BOND else link
 
 
 def find_loop(world: World, frame: Frame) -> Finding | None:
