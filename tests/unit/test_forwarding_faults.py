@@ -6,14 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from vnetlab.diagnosis.codes import blame
 from vnetlab.faults.catalogue import find_fault, find_place
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import diff_states
 from vnetlab.state.edit import put
 from vnetlab.state.guards import with_given_rules
-from vnetlab.state.objects import BridgeVlan, State
+from vnetlab.state.objects import BridgeVlan, LinkId, State
+from vnetlab.state.shaping import shape
 from vnetlab.state.tables import Carrier, Tables
+from vnetlab.topology.cables import Shaping
 from vnetlab.topology.load import load
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.bonds import with_sightings
@@ -153,3 +157,14 @@ def test_taps_do_not_see_the_probe_in_a_tunnel() -> None:
     outer = [step for step in way.steps if step.within is not None]
     assert any(step.within is Payload.IP and step.link == "eno1" for step in outer)
     assert all(step.passage is None for step in outer)
+
+
+@pytest.mark.parametrize("link", ["hv2.vmk0", "hv2.hv2.vmk0"])
+def test_the_cable_of_a_hypervisors_own_nic_is_no_vnics(link: str) -> None:
+    """Whichever end loses packets."""
+    netns, _, name = link.partition(".")
+    lossy = shape(LinkId(netns=netns, name=name), Shaping(loss_ppm=1_000_000))
+    tables = edited_tables("overlay", lambda state: put(state, *lossy))
+    (found, *_) = (it for it in walk(tables, "a2", "a1").findings if it.reason is Reason.LOSS)
+    accused = blame(found, tables.state)
+    assert (accused.code, accused.object) == ("hypervisor.loss", link)

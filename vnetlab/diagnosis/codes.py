@@ -214,6 +214,8 @@ def _area(matter: _Matter, node: Role | None, link: Role | None, peer: Role | No
         case _Matter.FILTER:
             return Area.VNIC if link is Role.VNIC else of_node
         case _Matter.QUEUE:
+            if Role.HYPERVISOR_NIC in (link, peer):
+                return Area.HYPERVISOR
             ends = (_AREA_OF_CABLE[role] for role in (link, peer) if role in _AREA_OF_CABLE)
             return next(ends, of_node)
         case _:

@@ -21,6 +21,8 @@ _ENDS = {
     "host-nic": (Role.HOST_NIC, "NIC of a bare-metal host"),
     "switch-link": (Role.PHYSICAL_PORT, "port of a physical switch"),
 }
+_FAR = {"vnic": Role.VNIC, "switch-link": Role.PHYSICAL_PORT}
+"""What is at the other end of the cable, where that tells which cables are meant."""
 _AREAS = {"vnic": "vnic", "pnic": "pnic", "host-nic": "pnic", "switch-link": "switch"}
 
 _LOSS = Shaping(loss_ppm=300_000)
@@ -45,7 +47,7 @@ _HARMS: dict[str, tuple[str, str, Shaping, Flow]] = {
 def queue_faults() -> Iterator[Fault]:
     """What a cable does to packets, and what a rate does."""
     for name, (role, words) in _ENDS.items():
-        places = _between_switches if name == "switch-link" else link_places(role)
+        places = _cabled(role, _FAR[name]) if name in _FAR else link_places(role)
         area = _AREAS[name]
         for kind, (reason, does, shaping, flow) in _HARMS.items():
             yield Fault(
@@ -91,14 +93,18 @@ def filter_faults() -> Iterator[Fault]:
         )
 
 
-def _between_switches(state: State) -> Iterator[Place]:
-    """Ports whose cable leads to another physical switch."""
-    roles = {link.id: link.role for link in state.links}
-    peers = {link.id: link.peer for link in state.links}
-    for place in link_places(Role.PHYSICAL_PORT)(state):
-        peer = peers[LinkId(netns=place.netns, name=place.link or "")]
-        if peer is not None and roles.get(peer) is Role.PHYSICAL_PORT:
-            yield place
+def _cabled(role: Role, far: Role) -> Callable[[State], Iterator[Place]]:
+    """Links of a role whose cable leads to one of another."""
+
+    def places(state: State) -> Iterator[Place]:
+        roles = {link.id: link.role for link in state.links}
+        peers = {link.id: link.peer for link in state.links}
+        for place in link_places(role)(state):
+            peer = peers[LinkId(netns=place.netns, name=place.link or "")]
+            if peer is not None and roles.get(peer) is far:
+                yield place
+
+    return places
 
 
 def _shaped(shaping: Shaping) -> Callable[[State, Place], State]:
