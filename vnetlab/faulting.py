@@ -302,7 +302,7 @@ def _walk(tables: Tables, source: str, destination: str, flow: Flow) -> tuple[Wa
         ends = choose_endpoints(tables.state, source, destination, version=flow.version)
     except UsageError:  # they do not both speak that version of IP
         return ()
-    request = verbs.make_request(ends, _options(flow))
+    request = verbs.make_request(tables.state, ends, _options(flow))
     forward, back = walk_both_ways(tables, request)
     return (forward, back) if back else (forward,)
 

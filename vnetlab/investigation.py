@@ -24,7 +24,7 @@ from vnetlab.state.tables import Tables
 from vnetlab.trace.applications import is_for_application
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.bonds import with_sightings
-from vnetlab.trace.forwarding.ip import index_world, reply_to, walk_in
+from vnetlab.trace.forwarding.ip import index_world, reply_to, walk_frame, walk_in
 from vnetlab.trace.forwarding.journey import World
 from vnetlab.trace.forwarding.packet import Packet, first_packet
 from vnetlab.trace.forwarding.walk import Walk
@@ -183,9 +183,14 @@ def walk_both_ways(
     """
     world = world or index_world(tables)
     ends = request.endpoints
-    packet = _with_ttl(tables, ends.source, first_packet(request))
+    packet = first_packet(request)
+    if request.ttl is None:
+        packet = _with_ttl(tables, ends.source, packet)
     by_probe = not request.to_application
-    forward = walk_in(world, ends.source, packet, answered_by_probe=by_probe)
+    if request.raw is not None:
+        forward = walk_frame(world, request.raw, packet, answered_by_probe=by_probe)
+    else:
+        forward = walk_in(world, ends.source, packet, answered_by_probe=by_probe)
     if not forward.arrived:
         return forward, None
     answer = _with_ttl(tables, ends.destination, reply_to(packet, forward))
@@ -203,7 +208,7 @@ def request_of(
     snapshot: verbs.Snapshot, ends: Endpoints, options: verbs.ProbeOptions
 ) -> ProbeRequest:
     """The probe that `options` describe, and whether an application is meant to answer it."""
-    request = verbs.make_request(ends, options)
+    request = verbs.make_request(snapshot.tables.state, ends, options)
     listeners, services = snapshot.tables.listeners, snapshot.meant.services
     return replace(request, to_application=is_for_application(request, listeners, services))
 

@@ -57,7 +57,8 @@ _ROUNDS = 3
 class ProbeOptions:
     """What a probe is made of; see `vnetlab.trace.request.ProbeRequest`.
 
-    `version` is the IP version, 4 or 6; None takes what both ends have, 4 first.
+    `version` is the IP version, 4 or 6; None takes what both ends have, 4 first. `raw` sends a
+    frame out of the source's vNIC past its stack, with the 802.1Q tag `vlan` if that is given.
     """
 
     protocol: Protocol = Protocol.ICMP
@@ -65,6 +66,11 @@ class ProbeOptions:
     count: int = 1
     size: int | None = None
     version: int | None = None
+    dscp: int = 0
+    ttl: int | None = None
+    dont_fragment: bool | None = None
+    raw: bool = False
+    vlan: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,16 +334,30 @@ def forget(name: str, root: Path) -> None:
         forget_learned(present)
 
 
-def make_request(ends: Endpoints, options: ProbeOptions) -> ProbeRequest:
-    """The probe that `options` describe, between two nodes."""
+def make_request(state: State, ends: Endpoints, options: ProbeOptions) -> ProbeRequest:
+    """The probe that `options` describe, between two nodes of a lab whose State is `state`.
+
+    Raises UsageError for options out of range, or that do not go together.
+    """
+    from vnetlab.trace.endpoints import frame_from
     from vnetlab.trace.request import ProbeRequest
 
+    if options.vlan is not None and not options.raw:
+        raise UsageError(
+            f"vlan: got {options.vlan} for a packet of {ends.source}'s own stack, expected a raw "
+            "frame: the stack tags what leaves by its VLAN interfaces, and nothing else",
+            fix="add --raw",
+        )
     return ProbeRequest(
         endpoints=ends,
         protocol=options.protocol,
         port=options.port,
         count=options.count,
         size=options.size,
+        dscp=options.dscp,
+        ttl=options.ttl,
+        dont_fragment=options.dont_fragment,
+        raw=frame_from(state, ends, options.vlan) if options.raw else None,
     )
 
 
@@ -369,7 +389,7 @@ def probe(
     with lab.locked(shared=True), Nodes(lab) as present:
         state = state or observe(present).state
         ends = ends or choose_endpoints(state, source, destination, version=options.version)
-        request = replace(make_request(ends, options), to_application=to_application)
+        request = replace(make_request(state, ends, options), to_application=to_application)
         forward = expected_path(state, ends.source, ends.destination_address)
         back = expected_path(state, ends.destination, ends.source_address)
         watched = dict.fromkeys([*watched_namespaces(state, forward, back), *also_watched])

@@ -6,11 +6,16 @@ import typer
 
 from vnetlab.cli.flow import (
     DEFAULT_PORT,
+    DfOption,
+    DscpOption,
     Ipv4Option,
     Ipv6Option,
     PortOption,
     ProtoOption,
+    RawOption,
     SizeOption,
+    TtlOption,
+    VlanOption,
     ip_version,
     options_of,
     terminal,
@@ -31,7 +36,12 @@ def explain(
     proto: ProtoOption = Protocol.ICMP,
     port: PortOption = DEFAULT_PORT,
     size: SizeOption = None,
+    dscp: DscpOption = 0,
+    ttl: TtlOption = None,
+    vlan: VlanOption = None,
     *,
+    df: DfOption = None,
+    raw: RawOption = False,
     ipv4: Ipv4Option = False,
     ipv6: Ipv6Option = False,
     json: JsonOption = False,
@@ -53,7 +63,17 @@ def explain(
     from vnetlab.views.explanation_json import render_explanation_json
     from vnetlab.views.verdict_text import render_explanation
 
-    options = options_of(proto, port, size, version)
+    options = options_of(
+        proto,
+        port,
+        size,
+        version,
+        dscp=dscp,
+        ttl=ttl,
+        df=df,
+        raw=raw,
+        vlan=vlan,
+    )
     found = investigation.explain(name, source, destination, labs_root(), options=options)
     typer.echo(render_explanation_json(found) if json else render_explanation(found, terminal()))
     if not found.passes:

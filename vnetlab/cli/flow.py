@@ -20,6 +20,20 @@ PortOption = Annotated[int, typer.Option(help="The destination's port, for udp a
 SizeOption = Annotated[
     int | None, typer.Option(help="The IP packet's length in bytes.", show_default=False)
 ]
+DscpOption = Annotated[int, typer.Option(help="The DSCP, 0-63.")]
+TtlOption = Annotated[
+    int | None, typer.Option(help="The TTL or hop limit, 1-255.", show_default=False)
+]
+DfOption = Annotated[
+    bool | None,
+    typer.Option("--df/--no-df", help="Never fragment it, or let anyone do.", show_default=False),
+]
+RawOption = Annotated[
+    bool, typer.Option("--raw", help="Send a frame at the vNIC, past the guest's stack.")
+]
+VlanOption = Annotated[
+    int | None, typer.Option(help="The frame's 802.1Q tag, with --raw.", show_default=False)
+]
 Ipv4Option = Annotated[bool, typer.Option("-4", help="Use IPv4.")]
 Ipv6Option = Annotated[bool, typer.Option("-6", help="Use IPv6.")]
 DEFAULT_PORT = ECHO_PORT
@@ -35,12 +49,33 @@ def ip_version(*, ipv4: bool, ipv6: bool) -> int | None:
 
 
 def options_of(
-    proto: Protocol, port: int, size: int | None, version: int | None, count: int = 1
+    proto: Protocol,
+    port: int,
+    size: int | None,
+    version: int | None,
+    count: int = 1,
+    *,
+    dscp: int = 0,
+    ttl: int | None = None,
+    df: bool | None = None,
+    raw: bool = False,
+    vlan: int | None = None,
 ) -> ProbeOptions:
     """The packet that they describe."""
     from vnetlab.lab import ProbeOptions
 
-    return ProbeOptions(protocol=proto, port=port, count=count, size=size, version=version)
+    return ProbeOptions(
+        protocol=proto,
+        port=port,
+        count=count,
+        size=size,
+        version=version,
+        dscp=dscp,
+        ttl=ttl,
+        dont_fragment=df,
+        raw=raw,
+        vlan=vlan,
+    )
 
 
 def terminal() -> Terminal:

@@ -9,11 +9,16 @@ import typer
 
 from vnetlab.cli.flow import (
     DEFAULT_PORT,
+    DfOption,
+    DscpOption,
     Ipv4Option,
     Ipv6Option,
     PortOption,
     ProtoOption,
+    RawOption,
     SizeOption,
+    TtlOption,
+    VlanOption,
     ip_version,
     options_of,
     terminal,
@@ -35,7 +40,12 @@ def probe(
     port: PortOption = DEFAULT_PORT,
     count: Annotated[int, typer.Option(help="How many packets; the table then shows medians.")] = 1,
     size: SizeOption = None,
+    dscp: DscpOption = 0,
+    ttl: TtlOption = None,
+    vlan: VlanOption = None,
     *,
+    df: DfOption = None,
+    raw: RawOption = False,
     ipv4: Ipv4Option = False,
     ipv6: Ipv6Option = False,
     pcap: Annotated[
@@ -71,7 +81,18 @@ def probe(
     from vnetlab.views.probe_json import render_probe_json
     from vnetlab.views.probe_text import render_probe
 
-    options = options_of(proto, port, size, version, count)
+    options = options_of(
+        proto,
+        port,
+        size,
+        version,
+        count,
+        dscp=dscp,
+        ttl=ttl,
+        df=df,
+        raw=raw,
+        vlan=vlan,
+    )
     found = investigate(name, source, destination, labs_root(), options=options)
     if verify_fix or apply_fix:
         found = verify(name, found, labs_root(), options=options)

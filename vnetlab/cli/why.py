@@ -8,11 +8,16 @@ import typer
 
 from vnetlab.cli.flow import (
     DEFAULT_PORT,
+    DfOption,
+    DscpOption,
     Ipv4Option,
     Ipv6Option,
     PortOption,
     ProtoOption,
+    RawOption,
     SizeOption,
+    TtlOption,
+    VlanOption,
     ip_version,
     options_of,
     terminal,
@@ -34,7 +39,12 @@ def why(
     port: PortOption = DEFAULT_PORT,
     count: Annotated[int, typer.Option(help="How many packets.")] = 3,
     size: SizeOption = None,
+    dscp: DscpOption = 0,
+    ttl: TtlOption = None,
+    vlan: VlanOption = None,
     *,
+    df: DfOption = None,
+    raw: RawOption = False,
     ipv4: Ipv4Option = False,
     ipv6: Ipv6Option = False,
     json: JsonOption = False,
@@ -57,7 +67,18 @@ def why(
     from vnetlab.views.json_text import to_json
     from vnetlab.views.verdict_text import render_why
 
-    options = options_of(proto, port, size, version, count)
+    options = options_of(
+        proto,
+        port,
+        size,
+        version,
+        count,
+        dscp=dscp,
+        ttl=ttl,
+        df=df,
+        raw=raw,
+        vlan=vlan,
+    )
     verdict = investigate_sizes(name, source, destination, labs_root(), options=options).verdict
     typer.echo(to_json(verdict) if json else render_why(verdict, terminal()))
     if not verdict.healthy:

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 from vnetlab.errors import UsageError
 from vnetlab.state.objects import State
 from vnetlab.topology.wording import did_you_mean
-from vnetlab.trace.request import Endpoints, IpAddress
+from vnetlab.trace.path import expected_path
+from vnetlab.trace.request import Endpoints, IpAddress, RawFrame
 from vnetlab.trace.wiring import Wiring, find_next_hop, index_wiring
 
 
@@ -45,6 +46,29 @@ def choose_endpoints(
         destination=destination_node,
         source_address=local,
         destination_address=remote,
+    )
+
+
+def frame_from(state: State, ends: Endpoints, vlan: int | None) -> RawFrame:
+    """Return the frame that the source's vNIC would send to its next hop, with the tag `vlan`.
+
+    Raises UsageError where the source has no way to the destination.
+    """
+    spans = expected_path(state, ends.source, ends.destination_address).spans
+    macs = {link.id: link.mac for link in state.links}
+    if not spans:
+        raise UsageError(
+            f"raw: {ends.source} has no route to {ends.destination_address}, expected a next hop "
+            "to send the frame to"
+        )
+    hops = spans[0].hops
+    link = next(hop.link_id for hop in reversed(hops) if hop.netns == ends.source)
+    return RawFrame(
+        link=link,
+        target=hops[-1].link_id,
+        source_mac=macs[link],
+        destination_mac=macs[hops[-1].link_id],
+        vlan=vlan,
     )
 
 

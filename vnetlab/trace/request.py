@@ -7,6 +7,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
 from vnetlab.errors import UsageError
+from vnetlab.state.objects import LinkId
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -21,6 +22,9 @@ MAX_BYTES = 65535
 
 DEFAULT_BYTES = 84
 """An ICMP or UDP probe's length where none is asked for: that of ping(8) over IPv4."""
+
+FIRST_TTL = 64
+"""The TTL and hop limit that a kernel gives to a packet if nobody says otherwise (RFC 1700)."""
 
 _MARKER_BYTES = 4
 
@@ -54,13 +58,36 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RawFrame:
+    """A frame that is sent out of link `link` of the source as it is, past the guest's stack.
+
+    `target` is the link that its destination MAC address is of. `vlan` is its 802.1Q tag, None
+    without one. Raises UsageError for a VLAN out of range.
+    """
+
+    link: LinkId
+    target: LinkId
+    source_mac: str
+    destination_mac: str
+    vlan: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.vlan is not None:
+            _check_range("vlan", self.vlan, 1, 4094)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRequest:
     """A probe: `count` packets, each sent when the one before was answered or `interval_ns` passed.
 
     `port` is the destination's, for UDP and TCP. `size` is the whole IP packet's length in bytes,
     so that 1500 just fits an MTU of 1500; None is a small one. `timeout_ns` is how long to go on
     listening when nothing more is seen. `to_application`: the port is an application's, so that the
-    probe does not answer there itself. Raises UsageError for values out of range.
+    probe does not answer there itself. `ttl` is the TTL or hop limit, None for what the source's
+    kernel gives. `dont_fragment`: whether the packet must not be fragmented; None for what sockets
+    do by default, where the source may fragment and routers may not (IP_PMTUDISC_WANT, ip(7)).
+    `raw`: by which frame the packet is sent past the source's stack. Raises UsageError for values
+    out of range, and for packets of IPv6 that routers could fragment.
     """
 
     endpoints: Endpoints
@@ -71,8 +98,20 @@ class ProbeRequest:
     interval_ns: int = 10_000_000
     timeout_ns: int = 1_000_000_000
     to_application: bool = False
+    dscp: int = 0
+    ttl: int | None = None
+    dont_fragment: bool | None = None
+    raw: RawFrame | None = None
 
     def __post_init__(self) -> None:
+        _check_range("dscp", self.dscp, 0, 63)
+        if self.ttl is not None:
+            _check_range("ttl", self.ttl, 1, 255)
+        if self.dont_fragment is False and self.endpoints.version == 6:
+            raise UsageError(
+                "no-df: got IPv6, expected IPv4: routers do not fragment IPv6 (RFC 8200)",
+                fix="leave it out, or add -4",
+            )
         _check_range("count", self.count, 1, MAX_COUNT)
         _check_range("port", self.port, 1, 65535)
         if self.size is not None:

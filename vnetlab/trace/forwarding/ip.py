@@ -37,9 +37,9 @@ from vnetlab.trace.forwarding.sources import check_source
 from vnetlab.trace.forwarding.walk import Finding, Walk
 from vnetlab.trace.forwarding.ways import Way, find_ways
 from vnetlab.trace.forwarding.world import connection_of, make_world
+from vnetlab.trace.request import FIRST_TTL, RawFrame
 
 _ANSWERS = {8: 0, 128: 129}
-_FIRST_TTL = 64
 _TTL = "net/ipv4/ip_default_ttl"
 
 
@@ -61,6 +61,26 @@ def walk_flow(
     return walk_in(
         world, source_netns, packet, answers=answers, answered_by_probe=answered_by_probe
     )
+
+
+def walk_frame(
+    world: World, frame: RawFrame, packet: Packet, *, answered_by_probe: bool = True
+) -> Walk:
+    """Follow a packet that leaves the source's link as a frame, past the IP stack there."""
+    world = replace(world, answered_by_probe=answered_by_probe)
+    journey, packet = _fit(world, Journey(), packet, frame.link, cut=False)
+    walk = cross(
+        world.tables,
+        frame.link,
+        packet,
+        (frame.target,),
+        index=world.index,
+        underlay=world.underlay,
+    )
+    journey = journey.append(walk)
+    if not walk.arrived:
+        return journey.end(walk.packet, link=None, arrived=False)
+    return _receive(world, journey, frame.target, replace(walk.packet, vlan=None))
 
 
 def index_world(tables: Tables) -> World:
@@ -102,9 +122,10 @@ def reply_to(packet: Packet, walk: Walk) -> Packet:
         source_port=got.destination_port,
         destination_port=got.source_port,
         icmp_type=None if kind is None else _ANSWERS.get(kind, kind),
-        ttl=_FIRST_TTL,
+        ttl=FIRST_TTL,
         length=packet.length,
         dont_fragment=kind is None or got.version == 6,  # net/ipv4/icmp.c sends with PMTUDISC_DONT
+        whole=False,
         mark=0,
         state=CtState.ESTABLISHED,
     )
@@ -193,7 +214,7 @@ def _send(world: World, journey: Journey, netns: str, packet: Packet, decision: 
     """A packet of the namespace's own."""
     out = decision.link
     packet = replace(packet, ttl=_own_ttl(world, netns, packet, out))
-    journey, sized = _fit(world, journey, packet, out, cut=True)
+    journey, sized = _fit(world, journey, packet, out, cut=not packet.whole)
     journey, after = pass_hook(world, journey, netns, "output", sized, oif=out)
     if (after.destination, after.mark) != (sized.destination, sized.mark):
         flow = Flow(
@@ -210,16 +231,16 @@ def _send(world: World, journey: Journey, netns: str, packet: Packet, decision: 
 
 def _own_ttl(world: World, netns: str, packet: Packet, out: LinkId | None) -> int:
     """What the stack gives to a packet that asks for nothing else."""
-    if packet.ttl != _FIRST_TTL:
+    if packet.ttl != FIRST_TTL:
         return packet.ttl
     key = _TTL if packet.version == 4 else f"net/ipv6/conf/{out.name if out else 'all'}/hop_limit"
-    return int(world.tables.sysctl(netns, key, str(_FIRST_TTL)))
+    return int(world.tables.sysctl(netns, key, str(FIRST_TTL)))
 
 
 def _ttl_setting(world: World, journey: Journey) -> Sysctl | None:
     """The sender's default TTL, if it is not the usual one."""
     setting = world.sysctl(journey.steps[0].netns, _TTL)
-    return None if setting.value in ("0", str(_FIRST_TTL)) else setting
+    return None if setting.value in ("0", str(FIRST_TTL)) else setting
 
 
 def _fit(

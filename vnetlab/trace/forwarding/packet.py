@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
 
-from vnetlab.trace.request import IpAddress, ProbeRequest, Protocol
+from vnetlab.trace.request import FIRST_TTL, IpAddress, ProbeRequest, Protocol
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -36,7 +36,8 @@ class Packet:
     `vlan` is the 802.1Q tag that the frame bears at this point, None without one. `protocol` is
     the IP protocol's number (1, 6, 17, 58); the ports are None where it has none, `icmp_type` where
     it is no ICMP. `length` is that of the IP packet in bytes, its header included. `target` is the
-    address that neighbour resolution is about. `mark` is the firewall mark, `state` what conntrack
+    address that neighbour resolution is about. `whole`: its sender does not fragment it either
+    (IP_PMTUDISC_DO, ip(7)). `mark` is the firewall mark, `state` what conntrack
     says of it.
     """
 
@@ -53,6 +54,7 @@ class Packet:
     ttl: int = 64
     length: int = 84
     dont_fragment: bool = False
+    whole: bool = False
     dscp: int = 0
     mark: int = 0
     target: IpAddress | None = None
@@ -86,19 +88,26 @@ EPHEMERAL_PORT = 40000
 
 
 def first_packet(request: ProbeRequest) -> Packet:
-    """Return a probe's packet as the source's IP stack has it: without MAC addresses yet."""
-    ends = request.endpoints
+    """Return a probe's packet as the source's IP stack has it: without MAC addresses yet.
+
+    A raw frame has them, and its tag.
+    """
+    ends, frame = request.endpoints, request.raw
     icmp = request.protocol is Protocol.ICMP
     version_6 = ends.version == 6
     return Packet(
-        source_mac="",
-        destination_mac="",
+        source_mac=frame.source_mac if frame else "",
+        destination_mac=frame.destination_mac if frame else "",
+        vlan=frame.vlan if frame else None,
         source=ends.source_address,
         destination=ends.destination_address,
         protocol=_ICMPV6 if icmp and version_6 else _PROTOCOLS[request.protocol],
         source_port=None if icmp else EPHEMERAL_PORT,
         destination_port=None if icmp else request.port,
         icmp_type=(_ECHO_REQUEST_V6 if version_6 else _ECHO_REQUEST) if icmp else None,
+        ttl=FIRST_TTL if request.ttl is None else request.ttl,
         length=request.packet_bytes,
-        dont_fragment=True,
+        dont_fragment=request.dont_fragment is not False,
+        whole=request.dont_fragment is True or frame is not None,
+        dscp=request.dscp,
     )
