@@ -6,10 +6,11 @@ the pairs that failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 
 from vnetlab import lab as verbs
+from vnetlab.diagnosis.alike import Alike
 from vnetlab.diagnosis.common_cause import (
     Failure,
     Matrix,
@@ -25,6 +26,8 @@ from vnetlab.investigation import intent_of, request_of, walk_both_ways
 from vnetlab.state.objects import State
 from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.ip import index_world
+from vnetlab.trace.forwarding.journey import World
+from vnetlab.trace.forwarding.walk import Finding
 from vnetlab.trace.matrix import MatrixObservation, PairResult, choose_nodes, order_pairs
 from vnetlab.trace.request import Endpoints, ProbeRequest
 from vnetlab.trace.wiring import index_wiring
@@ -87,21 +90,32 @@ def _all_endpoints(
 
 def _explain(snapshot: verbs.Snapshot, failed: list[PairResult]) -> Iterator[Failure]:
     """What the model says of each failed pair, unless the taps refute it."""
-    tables, intent = snapshot.tables, intent_of(snapshot)
+    tables = snapshot.tables
     world = index_world(tables)
     labels = {(link.netns, link.name): link.label for link in tables.state.links if link.label}
-    known: dict[object, tuple[Cause, ...]] = {}
+    alike = Alike(tables, world.index, snapshot.changes)
+    known: dict[Hashable, tuple[Cause, ...]] = {}
     for result in sorted(failed, key=lambda result: result.names):
-        forward, back = walk_both_ways(tables, result.request, world=world)
-        stops = (*forward.stops, *(back.stops if back else ()))
-        causes: tuple[Cause, ...] = ()
-        if stops and not refutes(frozenset(result.seen), forward, back, stops[0]):
-            rows = tuple((stop.reason, stop.place, stop.row) for stop in stops)
-            if rows not in known:
-                walks = (forward, back) if back else (forward,)
-                known[rows] = explain_walks(tables, intent, *walks)
-            causes = known[rows]
+        key, causes = alike.key(result), None
+        if key is not None:
+            causes = known.get(key)
+        if causes is None:
+            stop, causes = _judge(snapshot, result, world)
+            if key is not None and stop is not None and alike.stops_all(result, stop):
+                known[key] = causes
         yield Failure(result=result, causes=causes, end=describe_end(result, labels))
+
+
+def _judge(
+    snapshot: verbs.Snapshot, result: PairResult, world: World
+) -> tuple[Finding | None, tuple[Cause, ...]]:
+    """What stops a pair first, and all of its causes; nothing where the taps refute it."""
+    forward, back = walk_both_ways(snapshot.tables, result.request, world=world)
+    walks = (forward, back) if back else (forward,)
+    stop = next((stop for walk in walks for stop in walk.stops), None)
+    if stop is None or refutes(frozenset(result.seen), forward, back, stop):
+        return None, ()
+    return stop, explain_walks(snapshot.tables, intent_of(snapshot), *walks)
 
 
 def _cautions(seen: MatrixObservation) -> Iterator[str]:
