@@ -19,7 +19,7 @@ from vnetlab.faults.catalogue import CATALOGUE, find_fault, find_place, named_pl
 from vnetlab.faults.fault import Fault, Flow, Place, flow_at
 from vnetlab.faults.score import Result, accusations, truth_of
 from vnetlab.investigation import investigate, walk_both_ways
-from vnetlab.state.objects import Link, Role, State
+from vnetlab.state.objects import Role, State
 from vnetlab.state.plan import Plan
 from vnetlab.state.tables import Tables
 from vnetlab.topology.topology import Topology
@@ -282,19 +282,21 @@ class _Scorer:
             effective=not faults
             or trace.replied < len(trace.packets)
             or not found.verdict.healthy
-            or any(fault.harms and _may_be_met(place, trace) for fault, place in faults),
+            or any(fault.harms and self._may_be_met(place, trace) for fault, place in faults),
             contradiction=found.verdict.contradiction,
         )
 
+    def _may_be_met(self, place: Place, trace: Trace) -> bool:
+        """Whether the probe may have met a harm: a tree or a bond may have led it another way.
 
-def _may_be_met(place: Place, trace: Trace) -> bool:
-    """Whether the probe may have met a harm: of the slaves of a bond, only where it was seen."""
-    if not isinstance(place.item, Link) or not place.item.in_bond:
-        return True
-    return any(
-        (it.netns, it.ifname, it.direction) == (place.netns, place.link, Direction.OUT)
-        for it in trace.observation.sightings
-    )
+        Where there are tunnels, taps do not see it at each link that it comes by.
+        """
+        if any(link.vxlan for link in self._tables.state.links):
+            return True
+        return any(
+            (it.netns, it.ifname, it.direction) == (place.netns, place.link, Direction.OUT)
+            for it in trace.observation.sightings
+        )
 
 
 def _walk(tables: Tables, source: str, destination: str, flow: Flow) -> tuple[Walk, ...]:
