@@ -16,7 +16,6 @@ from vnetlab.diagnosis.fixes import Intent
 from vnetlab.diagnosis.judge import DEFAULT_TTL, Case, confirm, explain_walks, judge, judge_sizes
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.errors import UsageError
-from vnetlab.second_look import look_again
 from vnetlab.state.diff import Change
 from vnetlab.state.edit import carry_out
 from vnetlab.state.plan import Plan
@@ -108,6 +107,8 @@ def _investigate(
     )
     physical = None
     if trace.replied < len(trace.packets):
+        from vnetlab.second_look import look_again  # heavy, and a healthy probe needs none of it
+
         seen = {step.hop.netns for packet in trace.packets for step in packet.steps}
         physical = look_again(name, root, trace, snapshot.tables.state, sorted(passed | seen))
     tables = with_sightings(snapshot.tables, trace.observation.sightings)
