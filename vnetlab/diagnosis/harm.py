@@ -58,6 +58,33 @@ def losing_harms(trace: Trace, walks: Sequence[Walk]) -> Iterator[tuple[Finding,
             text = _lost(f"{finding.netns}.{finding.link}", hop)
         if text:
             yield finding, text
+    for walk in walks:
+        for number, step in enumerate(walk.steps):
+            if step.finding and step.finding.harms:
+                text = _questions_lost(trace, walk, number)
+                if text:
+                    yield step.finding, text
+
+
+def _questions_lost(trace: Trace, walk: Walk, at: int) -> str:
+    """How many questions of neighbour resolution, or answers, ended at a step, if any did.
+
+    A node asks once a second, and what it cannot send meanwhile is lost without being seen here.
+    """
+    step = walk.steps[at]
+    if step.packet.payload is Payload.IP:
+        return ""
+    before, behind = _passages(walk, at, step.packet.payload)
+    seen = [
+        (s.netns, s.ifname, s.direction)
+        for s in trace.observation.sightings
+        if s.kind.value == step.packet.payload.value
+    ]
+    came, went = seen.count(before) if before else 0, seen.count(behind) if behind else 0
+    if went >= came:
+        return ""
+    kind = step.packet.payload.value
+    return f"{step.netns}.{step.link}: {came - went} of {came} {kind} ended here"
 
 
 def _measured(trace: Trace, walks: Sequence[Walk]) -> Iterator[tuple[Finding, _Hop]]:
@@ -144,13 +171,15 @@ def _measure(trace: Trace, walk: Walk, at: int, *, back: bool) -> _Hop:
     )
 
 
-def _passages(walk: Walk, at: int) -> tuple[Passage | None, Passage | None]:
-    """The passages of the IP packet around a step."""
+def _passages(
+    walk: Walk, at: int, payload: Payload = Payload.IP
+) -> tuple[Passage | None, Passage | None]:
+    """The passages of the packet around a step, or of a question or answer about a neighbour."""
     step = walk.steps[at]
     own_goes_out = step.passage is not None and step.direction is Direction.OUT
     split = at if own_goes_out else at + 1
-    before = [s for s in walk.steps[:split] if s.passage and s.packet.payload is Payload.IP]
-    behind = [s for s in walk.steps[split:] if s.passage and s.packet.payload is Payload.IP]
+    before = [s for s in walk.steps[:split] if s.passage and s.packet.payload is payload]
+    behind = [s for s in walk.steps[split:] if s.passage and s.packet.payload is payload]
     return (before[-1].passage if before else None), (behind[0].passage if behind else None)
 
 

@@ -196,14 +196,16 @@ def _judge_refused_reply(case: Case, located: Verdict, refused: list[Finding]) -
 def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
     """The model lets the packet pass: what it knows to lose some of them, or nothing."""
     lossy = list(losing_harms(case.trace, _walks(case)))
-    lossy.sort(key=lambda item: not _is_suspect(case, item[0]))
-    if not lossy and located.layer is Layer.APPLICATION:
+    met = (*lossy, *measured_harms(case.trace, _walks(case)))
+    unwanted = [(finding, text) for finding, text in met if _is_suspect(case, finding)]
+    if not lossy and not unwanted and located.layer is Layer.APPLICATION:
         return _judge_application(case, located)
-    if not lossy:
+    if not lossy and not unwanted:
         return _judge_by_trace(case, located)
-    causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in lossy[:1]]
-    causes += (_cause(case, finding, Confidence.CANDIDATE) for finding, _ in lossy[1:])
+    causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in unwanted]
+    causes += (_cause(case, finding, Confidence.CANDIDATE) for finding, _ in lossy)
     first = causes[0]
+    texts = dict.fromkeys(text for _, text in (*unwanted, *lossy))
     return replace(
         located,
         summary=f"{located.summary} {first.summary}",
@@ -212,7 +214,7 @@ def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
         cause=first.code,
         causes=(first, *_distinct(causes[1:], first)),
         evidence=(
-            *(Evidence(source=Source.OBSERVED, text=text) for _, text in lossy),
+            *(Evidence(source=Source.OBSERVED, text=text) for text in texts),
             *located.evidence,
             *evidence(case.physical),
         ),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from vnetlab.diagnosis.verdict import Layer, Verdict
+from vnetlab.diagnosis.verdict import Confidence, Layer, Verdict
 from vnetlab.faults.fault import Fault
 
 
@@ -70,10 +70,11 @@ def truth_of(fault: Fault, place: str) -> Accusation:
 
 
 def accusations(verdict: Verdict) -> tuple[Accusation, ...]:
-    """What a verdict says."""
+    """What a verdict says, but for what it says only as a possibility."""
     return tuple(
         Accusation(code=cause.code, object=cause.object, layer=cause.layer)
         for cause in verdict.causes
+        if cause.confidence is not Confidence.CANDIDATE
     )
 
 
