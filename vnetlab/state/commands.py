@@ -54,6 +54,8 @@ _PORT_WORDS = {
     "vlan_tunnel": "vlan_tunnel",
 }
 """The words of bridge(8), `bridge link set`, for the fields of a BridgePort."""
+_IPV6_MTU = 1280
+"""Below, the kernel takes IPv6 from a link; above, it gives it anew, as of a new one (RFC 8200)."""
 
 
 def commands(change: Change) -> tuple[str, ...]:
@@ -70,9 +72,10 @@ def _commands(change: Change) -> Iterator[str]:
         case (Namespace(), Namespace() as new):
             yield f"ip link set lo {'up' if new.lo_up else 'down'}"
         case (_, Sysctl() as new):
-            yield f"sysctl -w {new.key.replace('/', '.')}={quote(new.value)}"
-        case (old, Qdisc() as new):
-            yield f"tc qdisc replace dev {new.link} {_parent(new)} {_qdisc(new)}"
+            name = new.key if "." in new.key else new.key.replace("/", ".")  # as of eth0.10
+            yield f"sysctl -w {name}={quote(new.value)}"
+        case ((Qdisc() | None) as old, Qdisc() as new):
+            yield f"tc qdisc replace dev {new.link} {_parent(new)} {_qdisc(new, old)}"
         case (Qdisc() as old, None):
             yield f"tc qdisc del dev {old.link} {_parent(old)}"
         case (Filter() as old, None):
@@ -113,6 +116,9 @@ def _row(verb: str, item: object) -> str:
 def _set_link(old: Link, new: Link) -> Iterator[str]:
     if old.mtu != new.mtu:
         yield f"ip link set {new.name} mtu {new.mtu}"
+    if old.link_local != new.link_local or old.mtu < _IPV6_MTU <= new.mtu:
+        mode = "eui64" if new.link_local else "none"
+        yield f"ip link set {new.name} addrgenmode {mode}"
     if old.mac != new.mac:
         yield f"ip link set {new.name} address {new.mac}"
     if old.master != new.master:
@@ -140,9 +146,18 @@ def _value(value: object) -> str:
     return str(getattr(value, "value", value))
 
 
-def _qdisc(qdisc: Qdisc) -> str:
-    """Its handle, kind and options in the words of tc-tbf(8) and tc-netem(8)."""
+def _us(time_ns: int) -> str:
+    """The only unit below a millisecond that every tc(8) reads."""
+    return f"{time_ns / 1000:.10g}us"
+
+
+def _qdisc(qdisc: Qdisc, old: Qdisc | None) -> str:
+    """Its handle, kind and options in the words of tc-tbf(8) and tc-netem(8).
+
+    netem keeps what `old` had and nobody mentions.
+    """
     options = dict(qdisc.options)
+    kept = dict(old.options) if old is not None and old.kind == qdisc.kind else {}
     words = [f"handle {qdisc.handle >> 16:x}:", qdisc.kind]
     match qdisc.kind:
         case "tbf":
@@ -150,12 +165,12 @@ def _qdisc(qdisc: Qdisc) -> str:
             burst_bytes = bucket(rate // _BITS, options["burst_ns"])
             words += [f"rate {rate}bit burst {burst_bytes}b limit {options['limit_bytes']}b"]
         case "netem":
-            words += [f"limit {options['limit_packets']} delay {options['delay_ns']}ns"]
-            words += [f"{options['jitter_ns']}ns"] if "jitter_ns" in options else []
+            words += [f"limit {options['limit_packets']} delay {_us(options['delay_ns'])}"]
+            words += [_us(options["jitter_ns"])] if "jitter_ns" in options else []
             words += [
-                f"{word} {_PERCENT * options[name] / CERTAIN:.6g}%"
+                f"{word} {_PERCENT * options.get(name, 0) / CERTAIN:.6g}%"
                 for name, word in _NETEM_SHARES.items()
-                if name in options
+                if name in options or name in kept
             ]
     return " ".join(words)
 
