@@ -22,6 +22,8 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.shaping import shape
 from vnetlab.state.show import describe, describe_change
+from vnetlab.state.switching import BridgeSettings
+from vnetlab.state.switching_words import bridge_words
 from vnetlab.state.units import show_rate, show_time
 from vnetlab.topology.cables import Shaping
 
@@ -156,3 +158,9 @@ def test_a_time_is_shown_as_the_topology_writes_it(time_ns: int, shown: str) -> 
 def test_a_rate_is_never_shown_with_an_exponent(rate_bit_s: int, shown: str) -> None:
     """Rounding to four digits does not end in scientific notation."""
     assert show_rate(rate_bit_s) == shown
+
+
+def test_a_time_of_a_bridge_that_cannot_be_known_is_shown_so() -> None:
+    """The ageing time during a change of the spanning tree."""
+    assert bridge_words(BridgeSettings(ageing_time_cs=None)) == {"ageing time": "unknown"}
+    assert bridge_words(BridgeSettings(max_age_cs=600)) == {"max age": "6s"}

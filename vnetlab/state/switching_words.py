@@ -50,7 +50,10 @@ def _words(settings: object, defaults: object, *, prefix: str) -> dict[str, str]
         value = getattr(settings, field.name)
         if value != getattr(defaults, field.name):
             name, unit = _name_and_unit(field.name)
-            shown = f"{value / 100:g}s" if unit == "cs" else f"{_show(value)}{unit}"
+            if unit == "cs":
+                shown = "unknown" if value is None else f"{value / 100:g}s"
+            else:
+                shown = f"{_show(value)}{unit}"
             found[prefix + name] = shown
     return found
 
