@@ -14,7 +14,7 @@ from vnetlab.trace.request import Protocol
 
 _TABLE = "maintenance"
 _BEFORE_ALL = -10
-_PRIORITIES = {("nat", "prerouting"): -110, ("nat", "postrouting"): 90}
+_PRIORITIES = {("nat", "prerouting"): -110}
 """Before those of the topology."""
 _UNREACHABLE, _PORT_UNREACHABLE = 0, 3
 _UDP, _TCP = b"\x11", b"\6"

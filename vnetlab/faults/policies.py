@@ -14,7 +14,6 @@ from vnetlab.state.nft_rules import (
     destination_nat,
     field,
     rule,
-    source_nat,
     verdict,
 )
 from vnetlab.state.nftables import NftChain, NftRule
@@ -79,21 +78,17 @@ def policy_faults() -> Iterator[Fault]:
             flow=Flow(size=LARGE, version=4),
         )
 
-    for kind, point, decision in (
-        ("dnat", "prerouting", destination_nat(_NFPROTO_IPV4, _NOBODYS, None)),
-        ("snat", "postrouting", source_nat(_NFPROTO_IPV4, _NOBODYS)),
-    ):
-        yield Fault(
-            kind=f"router-wrong-{kind}",
-            code="router.wrong-nat",
-            title=f"a router translates {_ENDS[kind]} of all packets into one that nobody holds",
-            places=node_places(Role.ROUTER),
-            change=chained("ip", point, (rule("", counter(), decision),), kind="nat"),
-            flow=Flow(version=4),
-        )
+    decision = destination_nat(_NFPROTO_IPV4, _NOBODYS, None)
+    yield Fault(
+        kind="router-wrong-dnat",
+        code="router.wrong-nat",
+        title="a router translates the destination of all packets into one that nobody holds",
+        places=node_places(Role.ROUTER),
+        change=chained("ip", "prerouting", (rule("", counter(), decision),), kind="nat"),
+        flow=Flow(version=4),
+    )
 
 
-_ENDS = {"dnat": "the destination", "snat": "the source"}
 _WORDS = {"acl": "a router's ACL", "security-group": "a security group of a vNIC"}
 
 

@@ -155,14 +155,6 @@ def destination_nat(family: int, address: bytes, port: int | None) -> Expression
     return (load, port_load, _expression("nat", **target))
 
 
-def source_nat(family: int, address: bytes) -> Expressions:
-    """Send it from another address, of the `family` NFPROTO_*."""
-    target = {"type": 0, "family": family, "flags": 1}  # NFT_NAT_SNAT, NF_NAT_RANGE_MAP_IPS
-    ends = {"reg_addr_min": _REG_1, "reg_addr_max": _REG_1}
-    load = _expression("immediate", dreg=_REG_1, data=_hex(address))
-    return (load, _expression("nat", **target, **ends))
-
-
 def _expression(kind: str, **values: int | str) -> NftExpression:
     return NftExpression(kind=kind, values=tuple(sorted(values.items())))
 

@@ -68,13 +68,13 @@ def _ends(packet: Packet) -> dict[str, Any]:
 
 
 def _astray(world: World, netns: str, point: str, before: Packet, after: Packet) -> Finding | None:
-    """A translation that the file does not have, to where no answer can come from or come to."""
-    if after.destination != before.destination:
-        lost = after.destination not in world.holders and not after.destination.is_loopback
-    else:
-        own = {it.netns for it in world.holders.get(after.source, ())}
-        lost = after.source != before.source and netns not in own
-    if not lost:
+    """A translation that the file does not have, to a destination that nobody holds.
+
+    A source that nobody holds may do: answers come back where they are routed to, and conntrack
+    undoes it.
+    """
+    told = after.destination in world.holders or after.destination.is_loopback
+    if told or after.destination == before.destination:
         return None
     chains = sorted(world.tables.state.nft_chains, key=lambda it: it.id)
     for it in chains:
