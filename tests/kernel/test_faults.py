@@ -67,6 +67,10 @@ def test_each_kind_can_be_made_and_cleared(shipped: Topology, bench: Bench) -> N
         assert verbs.plan(shipped, bench.root).changes == (), fault.kind
 
 
+@pytest.mark.needs(
+    *("bridge-vlan-filtering", "802.1q", "netem", "tbf", "clsact", "flower", "gact"),
+    *("nftables-inet", "nftables-bridge", "nftables-reject"),
+)
 def test_the_commands_of_a_repair_repair(bench: Bench) -> None:
     """What is printed as the fix of a fault mends it when it is typed on the node."""
     topology = load(next(path for path in SHIPPED if path.stem == "two-hypervisors"))

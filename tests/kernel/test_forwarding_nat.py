@@ -19,7 +19,9 @@ from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.nft import evaluate
 from vnetlab.trace.forwarding.packet import Packet
 
-pytestmark = pytest.mark.needs("veth", "bridge", "nftables-inet", "nftables-nat", "conntrack")
+pytestmark = pytest.mark.needs(
+    *("bridge-vlan-filtering", "802.1q", "nftables-inet", "nftables-nat", "conntrack")
+)
 
 LAB = """
 networks:

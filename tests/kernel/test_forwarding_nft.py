@@ -145,7 +145,10 @@ def port(observed: Observed, vm: str) -> str:
     )
 
 
-@pytest.mark.parametrize("where", ["guest", "vswitch"])
+@pytest.mark.parametrize(
+    "where",
+    ["guest", pytest.param("vswitch", marks=pytest.mark.needs("bridge-conntrack"))],
+)
 def test_the_model_agrees_with_the_kernel(
     bench: Bench, nodes: Nodes, in_node: Callable[..., str], where: str
 ) -> None:

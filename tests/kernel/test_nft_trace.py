@@ -20,7 +20,7 @@ from vnetlab.trace.traced_rule import TracedRule
 from vnetlab.wire.marker import MASK, Marker
 
 pytestmark = pytest.mark.needs(
-    "veth", "bridge", "nftables-inet", "nftables-bridge", "nftables-reject", "conntrack"
+    *("nftables-inet", "nftables-bridge", "nftables-reject", "conntrack", "bridge-conntrack")
 )
 
 LAB = """

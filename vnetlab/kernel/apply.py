@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
+from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import (
     filter_messages,
     limits,
@@ -158,7 +159,11 @@ class _Applying:
         for netns, settings in by_netns.items():
             with self._nodes.enter(netns):
                 for setting in settings:
-                    sysctls.write(setting.key, setting.value)
+                    try:
+                        sysctls.write(setting.key, setting.value)
+                    except KernelRefusedError:
+                        if netns != HOST or sysctls.read(setting.key) is not None:
+                            raise  # of the host, a link may go at any time, with its settings
 
     def _bridges(self, subjects: Iterable[Object]) -> Iterator[tuple[Link, Any]]:
         for item in subjects:
