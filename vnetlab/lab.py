@@ -256,7 +256,7 @@ def snapshot(name: str, root: Path) -> Snapshot:
             tables = read_tables(present, observe(present))
             return Snapshot(tables=tables)
         topology = _cached(lab)
-        desired = _meant(lab, present)
+        desired = _desired(topology, _seen_of_host(topology, present))
         observed = _observe(present, desired)
         changes = _plan(desired, observed).changes
         tables = read_tables(
@@ -281,8 +281,8 @@ def change(name: str, root: Path, edit: Callable[[State], State]) -> Plan:
     Raises UsageError if there is no such lab, KernelRefusedError with what the kernel refused.
     """
     lab = _existing(name, root)
-    with lab.locked(), Nodes(lab) as present:
-        observed = _observe(present, _meant(lab, present))
+    with lab.locked(), Nodes(lab) as present, _while_changed(lab, present) as meant:
+        observed = _observe(present, meant)
         todo = diff_states(desired=edit(observed.state), observed=observed.state)
         plan = order_changes(item for item in todo if not _makes_up_for(item, observed.state))
         apply(plan, present, observed)
@@ -303,7 +303,9 @@ def copied(name: str, root: Path) -> Iterator[str]:
     """
     lab = _existing(name, root)
     with lab.locked(shared=True), Nodes(lab) as present:
-        observed = _observe(present, _meant(lab, present)).state
+        topology = _cached(lab)
+        desired = _desired(topology, _seen_of_host(topology, present))
+        observed = _observe(present, desired).state
     copy = LabDir(root, f"{name}-copy-{os.getpid()}")
     state = without_host(replace(observed, services=frozenset(), limits=frozenset()))
     try:
@@ -319,10 +321,18 @@ def copied(name: str, root: Path) -> Iterator[str]:
 
 
 def repair(name: str, root: Path) -> Plan:
-    """Make a lab again what its topology says; return what was done. Raises what `up` does."""
+    """Make a lab again what its topology says; return what was done.
+
+    Raises UsageError if there is no such lab, KernelRefusedError if it was never completed, or with
+    what the kernel would not do.
+    """
     lab = _existing(name, root)
-    with lab.locked(), Nodes(lab) as present:
-        return _converge(_meant(lab, present), present)
+    with (
+        lab.locked(),
+        Nodes(lab) as present,
+        _host_of(topology := _cached(lab), present) as outside,
+    ):
+        return _converge(_desired(topology, outside), present)
 
 
 def forget(name: str, root: Path) -> None:
@@ -440,13 +450,15 @@ def _desired(topology: Topology, outside: Outside | None = None) -> State:
     )
 
 
-def _meant(lab: LabDir, nodes: Nodes) -> State:
-    """What a running lab should be; nothing is known of one that was never completed, or a copy."""
+@contextmanager
+def _while_changed(lab: LabDir, nodes: Nodes) -> Iterator[State]:
+    """What a lab should be, while it is changed; nothing is known of a copy's intent."""
     if not lab.topology.exists():
-        return State()
+        yield State()
+        return
     topology = _cached(lab)
     with _host_of(topology, nodes) as outside:
-        return _desired(topology, outside)
+        yield _desired(topology, outside)
 
 
 def _observe(nodes: Nodes, desired: State) -> Observed:

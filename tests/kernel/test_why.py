@@ -14,6 +14,7 @@ import pytest
 from tests.kernel.conftest import Bench
 from vnetlab import lab as verbs
 from vnetlab.diagnosis.verdict import Confidence
+from vnetlab.errors import KernelRefusedError
 from vnetlab.faulting import inject
 from vnetlab.investigation import Investigation, explain, investigate, mend, verify
 from vnetlab.kernel import namespaces, services
@@ -180,3 +181,13 @@ def test_a_reply_that_its_receiver_does_not_take(bench: Bench) -> None:
     assert not verdict.healthy
     assert (verdict.cause, verdict.object) == ("guest.firewall-drop", "a")
     assert not verdict.contradiction
+
+
+def test_a_lab_that_was_never_completed_is_not_repaired_away(bench: Bench, by_hand: Run) -> None:
+    """What it should be is not known: it stays as it is."""
+    del by_hand
+    nodes = bench.lab().nodes()
+    bench.lab().topology.unlink()
+    with pytest.raises(KernelRefusedError, match="never completed"):
+        verbs.repair("bench", bench.root)
+    assert bench.lab().nodes() == nodes
