@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -34,8 +34,6 @@ _PAIRS_TRIED = 3
 """How many pairs of nodes are probed at most, until one shows an effect of the fault."""
 _PLACES_TRIED = 3
 """How many places are tried at most, for each that is asked for, until one shows an effect."""
-
-Progress = Callable[[str], None]
 
 
 def inject(name: str, kind: str, place: str, root: Path) -> Plan:

@@ -29,13 +29,10 @@ _BITS = 8
 class _Hop:
     """A place in a walk, and what the packets of the probe did there.
 
-    `before` and `behind` are the passages around it, None at an end; `gaps_ns` how long each
-    packet took from one to the other, `reached` and `lost` how many came and did not go on,
-    `copies` how many were seen behind it more than once.
+    `gaps_ns` is how long each packet took from the passage before it to the one behind, `reached`
+    and `lost` how many came and did not go on, `copies` how many were seen twice behind it.
     """
 
-    before: Passage | None
-    behind: Passage | None
     gaps_ns: tuple[int, ...]
     reached: int
     lost: int
@@ -162,8 +159,6 @@ def _measure(trace: Trace, walk: Walk, at: int, *, back: bool) -> _Hop:
         lost += bool(came and not went)
         copies += len(went) > 1
     return _Hop(
-        before=before,
-        behind=behind,
         gaps_ns=tuple(gaps),
         reached=reached,
         lost=lost,

@@ -13,7 +13,7 @@ the packet, if it says so; otherwise the verdict gives the place of the loss alo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from vnetlab.diagnosis.codes import blame
@@ -70,12 +70,8 @@ def judge(case: Case) -> Verdict:
     first = _cause(case, stops[0], _confidence(case, stops[0], place))
     others = (_cause(case, finding, Confidence.LIKELY) for finding in stops[1:])
     return replace(
-        located,
+        _accuse(located, [first, *others]),
         summary=f"{located.summary} {first.summary}",
-        layer=first.layer,
-        object=first.object,
-        cause=first.code,
-        causes=(first, *_distinct(others, first)),
         evidence=(
             Evidence(source=Source.CONFIGURED, text=f"{first.row}"),
             *located.evidence,
@@ -150,15 +146,10 @@ def _judge_success(case: Case, located: Verdict) -> Verdict:
     contradiction = f"the model expected a loss: {_say(case, expected[0])}" if expected else ""
     if not harms:
         return replace(located, contradiction=contradiction)
-    causes = tuple(_cause(case, finding, Confidence.PROVEN) for finding, _ in harms)
+    causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in harms]
     return replace(
-        located,
-        healthy=False,
+        _accuse(located, causes),
         summary=f"{located.summary} But {causes[0].summary}",
-        layer=causes[0].layer,
-        object=causes[0].object,
-        cause=causes[0].code,
-        causes=causes,
         evidence=(
             *(Evidence(source=Source.OBSERVED, text=text) for _, text in harms),
             *located.evidence,
@@ -178,13 +169,8 @@ def _judge_refused_reply(case: Case, located: Verdict, refused: list[Finding]) -
     causes = [_cause(case, finding, Confidence.LIKELY) for finding in refused]
     first, source = causes[0], case.trace.request.endpoints.source
     return replace(
-        located,
-        healthy=False,
+        _accuse(located, causes),
         summary=f"All replies came back to {source}, which does not take them. {first.summary}",
-        layer=first.layer,
-        object=first.object,
-        cause=first.code,
-        causes=(first, *_distinct(causes[1:], first)),
         evidence=(
             Evidence(source=Source.CONFIGURED, text=first.row),
             *located.evidence,
@@ -204,15 +190,10 @@ def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
         return _judge_by_trace(case, located)
     causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in unwanted]
     causes += (_cause(case, finding, Confidence.CANDIDATE) for finding, _ in lossy)
-    first = causes[0]
     texts = dict.fromkeys(text for _, text in (*unwanted, *lossy))
     return replace(
-        located,
-        summary=f"{located.summary} {first.summary}",
-        layer=first.layer,
-        object=first.object,
-        cause=first.code,
-        causes=(first, *_distinct(causes[1:], first)),
+        _accuse(located, causes),
+        summary=f"{located.summary} {causes[0].summary}",
         evidence=(
             *(Evidence(source=Source.OBSERVED, text=text) for text in texts),
             *located.evidence,
@@ -232,10 +213,7 @@ def _judge_application(case: Case, located: Verdict) -> Verdict:
     )
     cause = _cause(case, finding, Confidence.PROVEN)
     return replace(
-        located,
-        object=cause.object,
-        cause=cause.code,
-        causes=(cause,),
+        _accuse(located, [cause]),
         evidence=(*located.evidence, *evidence(case.physical)),
     )
 
@@ -253,13 +231,7 @@ def _judge_by_trace(case: Case, located: Verdict) -> Verdict:
         return replace(located, evidence=said)
     cause = _cause(case, found, Confidence.LIKELY)
     return replace(
-        located,
-        summary=f"{located.summary} {cause.summary}",
-        layer=cause.layer,
-        object=cause.object,
-        cause=cause.code,
-        causes=(cause,),
-        evidence=said,
+        _accuse(located, [cause]), summary=f"{located.summary} {cause.summary}", evidence=said
     )
 
 
@@ -275,7 +247,7 @@ class _Fit:
         before, behind = _around(case, finding)
         packet = _typical(case.trace)
         seen = _seen(case.trace, packet)
-        last = next((step for step in reversed(before)), None)
+        last = before[-1] if before else None
         carrying = [step for step in behind if step.packet.payload is Payload.IP]
         return cls(
             reached=last is None or _key(last, case) in seen,
@@ -285,7 +257,6 @@ class _Fit:
 
 
 _MISLEADING = (
-    Reason.ARP_OFF,
     Reason.WRONG_STATIC_NEIGHBOUR,
     Reason.STALE_NEIGHBOUR,
     Reason.WRONG_STATIC_FDB_ENTRY,
@@ -431,13 +402,20 @@ def _make_cause(finding: Finding, tables: Tables, intent: Intent, confidence: Co
     )
 
 
-def _distinct(causes: Iterable[Cause], first: Cause) -> Iterator[Cause]:
-    """Causes that say something new."""
-    known = {(first.code, first.object)}
+def _accuse(verdict: Verdict, causes: Sequence[Cause]) -> Verdict:
+    """The verdict with these causes, each once; the first says where the fault is."""
+    distinct: dict[tuple[str, str], Cause] = {}
     for cause in causes:
-        if (cause.code, cause.object) not in known:
-            known.add((cause.code, cause.object))
-            yield cause
+        distinct.setdefault((cause.code, cause.object), cause)
+    first = causes[0]
+    return replace(
+        verdict,
+        healthy=False,
+        layer=first.layer,
+        object=first.object,
+        cause=first.code,
+        causes=tuple(distinct.values()),
+    )
 
 
 def _say(case: Case, finding: Finding) -> str:

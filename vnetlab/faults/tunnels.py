@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from vnetlab.faults.fault import Fault, Place, find_link, link_places, place_of
 from vnetlab.state.edit import put, take
@@ -21,14 +22,14 @@ def tunnel_faults() -> Iterator[Fault]:
         code="hypervisor.vni-mismatch",
         title="a VTEP has another VNI than the others",
         places=link_places(Role.VTEP),
-        change=_other_vni,
+        change=_with_other(vni=_OTHER_VNI),
     )
     yield Fault(
         kind="vtep-other-port",
         code="hypervisor.vxlan-port-mismatch",
         title="a VTEP uses another UDP port than the others",
         places=link_places(Role.VTEP),
-        change=_other_port,
+        change=_with_other(port=_OTHER_PORT),
     )
     yield Fault(
         kind="vtep-remote-missing",
@@ -39,16 +40,15 @@ def tunnel_faults() -> Iterator[Fault]:
     )
 
 
-def _other_vni(state: State, place: Place) -> State:
-    link = find_link(state, place)
-    assert link.vxlan is not None
-    return put(state, replace(link, vxlan=replace(link.vxlan, vni=_OTHER_VNI)))
+def _with_other(**values: Any) -> Callable[[State, Place], State]:
+    """Return a change that sets fields of the place's VXLAN link."""
 
+    def change(state: State, place: Place) -> State:
+        link = find_link(state, place)
+        assert link.vxlan is not None
+        return put(state, replace(link, vxlan=replace(link.vxlan, **values)))
 
-def _other_port(state: State, place: Place) -> State:
-    link = find_link(state, place)
-    assert link.vxlan is not None
-    return put(state, replace(link, vxlan=replace(link.vxlan, port=_OTHER_PORT)))
+    return change
 
 
 def _remotes(state: State) -> Iterator[Place]:
