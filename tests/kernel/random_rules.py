@@ -227,9 +227,7 @@ class RandomRules:
             attrs["DESC"] = attribute(2 | _NESTED, fields)
         words = {_CONCATENATED: "CONCAT", _INTERVAL: "INTERVAL", _MAP: "MAP"}
         attrs["FLAGS"] = [f"NFT_SET_{word}" for flag, word in words.items() if flags & flag]
-        return self._making(
-            messages.nft_raw_set_msg, NFT_MSG_NEWSET, **attrs, ID=1000 + hash(name) % 1000
-        )
+        return self._making(messages.nft_raw_set_msg, NFT_MSG_NEWSET, **attrs, ID=1000)
 
     def _elements(self, name: str, elements: list[tuple[dict[int, str], bytes]]) -> Any:
         encoded = b"".join(

@@ -81,7 +81,11 @@ class nft_raw_elements_msg(nfgen_msg):  # type: ignore[misc] # noqa: N801 - pyro
 
 
 class nft_raw_set_msg(nft_set_msg):  # type: ignore[misc] # noqa: N801 - pyroute2 has no types, and such names
-    """A set, its description as it is."""
+    """A set, its description as it is.
+
+    In use for every set: pyroute2 compiles a class's attributes at its first message and takes
+    those of `nft_set_msg`, were it used before, for this one's.
+    """
 
     nla_map = tuple(
         (name, "cdata" if name == "NFTA_SET_DESC" else form) for name, form in nft_set_msg.nla_map
@@ -157,7 +161,7 @@ def remove_rules(chain: NftChain, handle: int | None = None) -> Any:
 
 def remove_set(item: NftSet) -> Any:
     """A named set."""
-    return request(nft_set_msg, NFT_MSG_DELSET, item.family, TABLE=item.table, NAME=item.name)
+    return request(nft_raw_set_msg, NFT_MSG_DELSET, item.family, TABLE=item.table, NAME=item.name)
 
 
 def make_rule(
@@ -234,7 +238,7 @@ def _anonymous_set(chain: NftChain, number: int, elements: Sequence[str]) -> Ite
     key_length = len(elements[0].partition("-")[0]) // 2
     flags = ["NFT_SET_ANONYMOUS", "NFT_SET_CONSTANT"]
     yield _making(
-        nft_set_msg,
+        nft_raw_set_msg,
         NFT_MSG_NEWSET,
         chain.family,
         TABLE=chain.table,
