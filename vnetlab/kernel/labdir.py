@@ -21,6 +21,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -196,9 +197,19 @@ class LabDir:
         except FileNotFoundError:
             return self._open()  # removed between the two calls
         except OSError as error:
+            if error.errno == errno.EEXIST and not self._is_in_the_way():
+                return self._open()  # removed while `mkdir` looked what was there
             if error.errno == errno.ENAMETOOLONG:
                 raise UsageError(f"no lab has the name '{self.name}'") from None
             raise KernelRefusedError(f"{self.path}: {error.strerror}") from error
+
+    def _is_in_the_way(self) -> bool:
+        """Whether something else is where the lab's directory, or one above it, is to be."""
+        for path in (self.path, *self.path.parents):
+            with suppress(FileNotFoundError):
+                if not stat.S_ISDIR(path.lstat().st_mode):
+                    return True
+        return False
 
     def _link(self, node: str) -> Path:
         return NETNS_LINKS / f"{self.name}.{node}"
