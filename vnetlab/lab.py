@@ -538,8 +538,14 @@ def _without_failures(plan: Plan) -> Plan:
 def _settle(desired: State, nodes: Nodes) -> None:
     """Wait until spanning trees and LACP have found their ways, but no longer than they need."""
     deadline = time.monotonic() + settling_time_s(desired)
+    waited = False
     while time.monotonic() < deadline and not is_settled(observe(nodes).state):
         time.sleep(_POLL_S)
+        waited = True
+    if waited:
+        from vnetlab.kernel.forget import forget_old_ways
+
+        forget_old_ways(nodes)
 
 
 def _require_features(desired: State) -> None:

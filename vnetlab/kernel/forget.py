@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_GETNEIGH
@@ -11,28 +11,29 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from vnetlab.kernel.messages import change_link
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.nodes import Nodes
-from vnetlab.kernel.observe import observe
+from vnetlab.kernel.observe import Observed, observe
 from vnetlab.kernel.routing_messages import NUD_PERMANENT
-from vnetlab.state.objects import Kind
+from vnetlab.state.objects import Kind, Link
 
 _NUD_INCOMPLETE, _NUD_FAILED, _NUD_NOARP = 0x01, 0x20, 0x40
 
 
 def forget_learned(nodes: Nodes) -> None:
     """Delete every neighbour entry that nobody fixed, and flush what bridges have learned."""
+    forget_neighbours(nodes)
     observed = observe(nodes)
-    for netns in nodes.lab.nodes():
-        channel = nodes.channel(netns)
-        batch = [
-            Request(message=message, purpose=f"forget a neighbour of {netns}", removes=True)
-            for message in _entries(channel, but=NUD_PERMANENT | _NUD_NOARP)
-        ]
-        for link in observed.state.links:
-            if link.netns == netns and link.kind is Kind.BRIDGE:
-                message = change_link(observed.indexes[link.id])
-                message["attrs"].append(_FLUSH)
-                batch.append(Request(message=message, purpose=f"flush {link.id}"))
-        channel.change(batch)
+    _flush(nodes, observed, [it for it in observed.state.links if it.kind is Kind.BRIDGE])
+
+
+def forget_old_ways(nodes: Nodes) -> None:
+    """Flush what the bridges of spanning trees have learned.
+
+    As a switch does when the tree has changed (IEEE 802.1D-2004, 17.11); a Linux bridge only
+    shortens the time that it believes an entry, and looks at that at its next sweep: up to the
+    old time later, 300 s (`br_fdb_cleanup`, net/bridge/br_fdb.c).
+    """
+    observed = observe(nodes)
+    _flush(nodes, observed, [it for it in observed.state.links if it.bridge.stp])
 
 
 def forget_neighbours(nodes: Nodes) -> None:
@@ -52,6 +53,13 @@ def _forget(nodes: Nodes, netns: str, *, but: int) -> None:
     purpose = f"forget a neighbour of {netns}"
     messages = list(_entries(channel, but=but))
     channel.change([Request(message=it, purpose=purpose, removes=True) for it in messages])
+
+
+def _flush(nodes: Nodes, observed: Observed, bridges: Iterable[Link]) -> None:
+    for bridge in bridges:
+        message = change_link(observed.indexes[bridge.id])
+        message["attrs"].append(_FLUSH)
+        nodes.channel(bridge.netns).change([Request(message=message, purpose=f"flush {bridge.id}")])
 
 
 _FLUSH = (
