@@ -101,6 +101,7 @@ def _investigate(
         root,
         options=options,
         state=snapshot.tables.state,
+        meant=snapshot.meant,
         ends=ends,
         also_watched=passed,
         to_application=request.to_application,

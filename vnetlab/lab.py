@@ -379,16 +379,17 @@ def probe(
     *,
     options: ProbeOptions,
     state: State | None = None,
+    meant: State | None = None,
     ends: Endpoints | None = None,
     also_watched: Collection[str] = (),
     to_application: bool = False,
 ) -> Trace:
     """Send a probe from one node to another (or to an address) and watch it at every hop.
 
-    `state` is the lab's if it was observed just before, `ends` are the addresses if they have been
-    chosen; `also_watched` are nodes where it may be seen besides those that are watched anyway;
-    `to_application` as in `ProbeRequest`. Raises UsageError if there is no such lab, node or
-    address, ProbeError if it cannot be watched.
+    `state` is the lab's if it was observed just before, `meant` how it is meant to be; `ends` are
+    the addresses if they have been chosen; `also_watched` are nodes where it may be seen besides
+    those that are watched anyway; `to_application` as in `ProbeRequest`. Raises UsageError if there
+    is no such lab, node or address, ProbeError if it cannot be watched.
     """
     from vnetlab.trace.endpoints import choose_endpoints
     from vnetlab.trace.path import expected_path, watched_namespaces
@@ -400,8 +401,8 @@ def probe(
         state = state or observe(present).state
         ends = ends or choose_endpoints(state, source, destination, version=options.version)
         request = replace(make_request(state, ends, options), to_application=to_application)
-        forward = expected_path(state, ends.source, ends.destination_address)
-        back = expected_path(state, ends.destination, ends.source_address)
+        forward = expected_path(state, ends.source, ends.destination_address, meant)
+        back = expected_path(state, ends.destination, ends.source_address, meant)
         watched = dict.fromkeys([*watched_namespaces(state, forward, back), *also_watched])
         seen = run_probe(request, tuple(watched), present.enter)
     return trace_probe(request, seen, state, forward, back)

@@ -114,6 +114,59 @@ def test_two_faults_are_told_in_the_order_of_the_path(bench: Bench, by_hand: Run
     assert codes == ["vswitch.not-in-bridge", "guest.echo-ignored"]
 
 
+ROUTED_LAB = """
+networks: {left: {vlan: 10, ipv4: 10.1.0.0/24}, right: {vlan: 20, ipv4: 10.2.0.0/24}}
+hypervisors: {hv1: }
+routers: {gw: {on: hv1}}
+vms:
+  a: {on: hv1, nics: [left]}
+  b: {on: hv1, nics: [{network: right, ipv4: 10.2.0.7}]}
+"""
+
+
+@pytest.mark.needs("bridge-vlan-filtering", "802.1q")
+def test_an_address_that_moved_is_missing_where_it_was(bench: Bench, by_hand: Run) -> None:
+    """The router's cache still leads there: the packet arrives, and nobody takes it."""
+    bench.up(ROUTED_LAB)
+    assert _probe(bench).verdict.healthy
+    by_hand("b", "ip address del 10.2.0.7/24 dev eth0; ip address add 10.2.0.8/24 dev eth0")
+    found = _probe(bench)
+    assert {step.hop.netns for step in found.trace.packets[0].forward} == {"a", "hv1", "gw", "b"}
+    codes = [cause.code for cause in found.verdict.causes]
+    assert codes == ["guest.address-missing", "guest.no-default-route"]
+    assert found.verdict.causes[0].confidence is Confidence.PROVEN
+
+
+@pytest.mark.parametrize(
+    ("node", "command", "code"),
+    [
+        (
+            "a",
+            "ip neigh replace 10.0.0.9 lladdr 02:00:00:00:00:99 dev eth0 nud stale",
+            "stale-neighbour",
+        ),
+        (
+            "hv1",
+            "bridge fdb replace 02:00:00:00:00:0b dev a.eth0 master dynamic",
+            "wrong-learned-fdb-entry",
+        ),
+    ],
+)
+def test_what_was_learned_is_deleted_not_written(
+    bench: Bench, by_hand: Run, node: str, command: str, code: str
+) -> None:
+    """The file says nothing of it; the printed fix mends it."""
+    nic = '{ipv4: 10.0.0.9, mac: "02:00:00:00:00:0b"}'
+    bench.up(LAB.replace("b: {on: hv1, nics: [net]}", f"b: {{on: hv1, nics: [{nic}]}}"))
+    assert _probe(bench).verdict.healthy
+    by_hand(node, command)
+    cause = _probe(bench).verdict.causes[0]
+    assert cause.code.endswith(code)
+    assert (cause.fix.line, cause.fix.drifted) == ("", False)
+    by_hand(cause.fix.node, cause.fix.commands[0])
+    assert _probe(bench).verdict.healthy
+
+
 WITH_SERVICE = LAB.replace(
     "b: {on: hv1, nics: [net]}",
     'b: {on: hv1, nics: [net], run: ["exec python3 -m http.server 8080"]}',

@@ -58,6 +58,8 @@ def make_fix(finding: Finding, accused: Blame, intent: Intent) -> Fix:
     line = find_line(finding, accused.object, intent.lines)
     if drifted and change is not None:
         advice = f"'vnetlab up' restores it: {describe_change(change)}"
+    elif finding.reason in _LEARNED:
+        line, advice = "", "the node learned it: it expires by itself, or is deleted"
     elif line:
         advice = f"change {accused.object} at {line}, then run 'vnetlab up'"
     else:
@@ -91,9 +93,12 @@ def _undo(finding: Finding, item: Object) -> Change | None:
             return None
 
 
+_LEARNED = (Reason.STALE_NEIGHBOUR, Reason.WRONG_LEARNED_FDB_ENTRY)
+
+
 def _hinders(reason: Reason) -> bool:
     """Whether the row is one too many."""
-    return reason in (
+    return reason in _LEARNED or reason in (
         Reason.BLACKHOLE_ROUTE,
         Reason.UNREACHABLE_ROUTE,
         Reason.PROHIBIT_ROUTE,

@@ -23,6 +23,7 @@ _NOTICED = 0.5
 _SLOW_NS = 1_000_000
 """What an idle hop takes at most, with a wide margin: a few microseconds are usual."""
 _BITS = 8
+_LOSES_NOTHING = (Reason.DELAY, Reason.REORDERING, Reason.DUPLICATION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ def measured_harms(trace: Trace, walks: Sequence[Walk]) -> Iterator[tuple[Findin
 def losing_harms(trace: Trace, walks: Sequence[Walk]) -> Iterator[tuple[Finding, str]]:
     """Yield each harm at whose hop packets were lost, or behind which if it damages them."""
     for finding, hop in _measured(trace, walks):
+        if finding.reason in _LOSES_NOTHING:
+            continue
         if finding.reason is Reason.CORRUPTION:
             text = _met(finding, hop, trace)
         else:

@@ -215,7 +215,7 @@ def _fdb_entry(verb: str, entry: FdbEntry) -> str:
         words += [f"port {entry.port}"] if entry.port is not None else []
         return " ".join([*words, "self"])
     words += [f"vlan {entry.vlan}"] if entry.vlan is not None else []
-    return " ".join([*words, "master static"])
+    return " ".join([*words, "master"] + ["static"] * (verb == "add"))
 
 
 def _edit_chain(old: NftChain, new: NftChain | None) -> Iterator[str]:

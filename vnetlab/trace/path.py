@@ -88,9 +88,14 @@ class ExpectedPath:
         return tuple(hop for span in self.spans for hop in span.hops)
 
 
-def expected_path(state: State, source: str, destination: IpAddress) -> ExpectedPath:
-    """Return the path from node `source` to `destination`, as far as routes and wiring lead."""
-    wiring = index_wiring(state)
+def expected_path(
+    state: State, source: str, destination: IpAddress, meant: State | None = None
+) -> ExpectedPath:
+    """Return the path from node `source` to `destination`, as far as routes and wiring lead.
+
+    An address that nobody holds is where it is `meant` to be.
+    """
+    wiring = index_wiring(state, meant)
     spans: list[Span] = []
     netns, came_by = source, None
     visited: set[str] = set()

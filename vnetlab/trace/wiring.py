@@ -20,8 +20,9 @@ class Wiring:
     """A state, by what a walk along it asks for.
 
     `ports` are a bridge's, `subinterfaces` the 802.1Q links above a link, both sorted; `holders`
-    are the links that hold an address; `remotes` the VTEPs that a VTEP sends to; `vlans` the VLAN
-    that a port gives to frames without a tag; `tables` the routing table of a link in a VRF.
+    are the links that hold an address, or else are meant to; `remotes` the VTEPs that a VTEP sends
+    to; `vlans` the VLAN that a port gives to frames without a tag; `tables` the routing table of a
+    link in a VRF.
     """
 
     links: Mapping[LinkId, Link]
@@ -43,8 +44,8 @@ class NextHop:
     address: IpAddress
 
 
-def index_wiring(state: State) -> Wiring:
-    """Index `state`."""
+def index_wiring(state: State, meant: State | None = None) -> Wiring:
+    """Index `state`; an address that nobody holds is where it is `meant` to be."""
     above = [link for link in state.links if link.kind is Kind.VLAN and link.parent is not None]
     held = [
         (LinkId(netns=address.netns, name=address.link), address.interface)
@@ -62,10 +63,7 @@ def index_wiring(state: State) -> Wiring:
             (LinkId(netns=link.netns, name=link.parent or ""), link.id) for link in above
         ),
         addresses=_collect((link.netns, (link, interface)) for link, interface in held),
-        holders={
-            ip: frozenset(links)
-            for ip, links in _collect((interface.ip, link) for link, interface in held).items()
-        },
+        holders={**_holders(meant), **_holders(state)} if meant else _holders(state),
         routes=_collect((route.netns, route) for route in by_metric),
         remotes=_group(_tunnels(state)),
         vlans={
@@ -75,6 +73,14 @@ def index_wiring(state: State) -> Wiring:
         },
         tables=dict(_tables(state)),
     )
+
+
+def _holders(state: State) -> dict[IpAddress, frozenset[LinkId]]:
+    held = (
+        (address.interface.ip, LinkId(netns=address.netns, name=address.link))
+        for address in state.addresses
+    )
+    return {ip: frozenset(links) for ip, links in _collect(held).items()}
 
 
 def find_next_hop(

@@ -254,7 +254,8 @@ def _wrong_entry(world: World, entry: Entry, bridge: Link, mac: str) -> Finding:
         others = tuple(it.id for it in twins if it != culprit)
         row += f"; {' and '.join(map(name_of, twins))} have the same MAC"
         return finding(Reason.DUPLICATE_MAC, culprit.id, row, culprit, others=others)
-    return finding(Reason.WRONG_LEARNED_FDB_ENTRY, at, row)
+    held = FdbEntry(netns=entry.netns, link=entry.link, mac=entry.mac, vlan=entry.vlan)
+    return finding(Reason.WRONG_LEARNED_FDB_ENTRY, at, row, held)
 
 
 def _words(entry: Entry) -> str:

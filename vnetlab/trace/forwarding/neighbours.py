@@ -68,10 +68,11 @@ def resolve(
         finding = finding_at(Reason.ARP_OFF, link.netns, link, row, world.fib.links[link])
         journey = journey.find(packet, finding)
         return _to(world, journey, holders[0])
-    if missing is None:
-        known = _known(world, journey, link, next_hop, packet, holders)
-        if known is not None:
-            return known
+    known = _known(world, journey, link, next_hop, packet, holders)
+    if known is not None and (
+        missing is None or _price(world, known.journey) == _price(world, journey)
+    ):
+        return known
     return _ask_all(world, journey, link, next_hop, packet, holders, missing)
 
 
@@ -139,10 +140,10 @@ def _known(
             journey = journey.decide(link.netns, link, packet, row)
             return Resolved(journey=journey, link=it, mac=entry.mac)
     reason = Reason.WRONG_STATIC_NEIGHBOUR if fixed else Reason.STALE_NEIGHBOUR
-    item = entry if isinstance(entry, Neighbour) else None
+    held = Neighbour(netns=link.netns, link=link.name, address=next_hop, mac=entry.mac)
     right = _to(world, journey, holders[0])
     row += f", but {right.link} has {right.mac}" if right else ""
-    found = finding_at(reason, link.netns, link, row, item)
+    found = finding_at(reason, link.netns, link, row, held)
     return replace(right, journey=journey.find(packet, found)) if right else None
 
 

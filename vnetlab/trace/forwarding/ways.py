@@ -146,6 +146,8 @@ def _rule(world: World, actual: Decision, meant: Decision) -> PolicyRule | None:
 def _wrong(world: World, flow: Flow, actual: Decision, meant: Decision) -> Finding:
     """A packet is sent elsewhere than it is meant to go."""
     entry, item = actual.entry, actual.item
+    if actual.fate is not Fate.LOCAL is meant.fate and isinstance(meant.item, Address):
+        return _lacks_address(world, flow, meant.item, actual.row)
     if isinstance(item, Address):
         if actual.fate is Fate.LOCAL:
             reason = Reason.DUPLICATE_ADDRESS
