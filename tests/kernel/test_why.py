@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from vnetlab.faulting import inject
 from vnetlab.investigation import Investigation, explain, investigate, mend, verify
 from vnetlab.kernel import namespaces, services
 from vnetlab.lab import ProbeOptions
-from vnetlab.trace.request import Protocol
+from vnetlab.trace.request import ECHO_PORT, Protocol
 
 LAB = """
 networks: {net: {ipv4: 10.0.0.0/24}}
@@ -205,6 +206,29 @@ def test_what_listens_on_a_port(
     assert verdict.cause == code
     assert [cause.object for cause in verdict.causes] == (["b"] if code else [])
     assert not verdict.contradiction
+
+
+BEHIND_RATES = """
+networks: {net: {ipv4: 10.0.0.0/24}}
+port_groups: {slow: {network: net, shaping: {from_vm: {average: 50mbit}}}}
+hypervisors: {hv1: }
+vms:
+  a: {on: hv1, nics: [net]}
+  b: {on: hv1, nics: [{port_group: slow}]}
+"""
+
+
+@pytest.mark.needs("tbf")
+def test_a_rate_is_not_why_an_application_does_not_answer(bench: Bench) -> None:
+    """No answer is seen behind the rate of the vNIC either."""
+    bench.up(BEHIND_RATES)
+    with namespaces.entered(bench.lab().namespace("b")):
+        silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with silent:
+        silent.bind(("0.0.0.0", ECHO_PORT))
+        options = ProbeOptions(protocol=Protocol.UDP)
+        verdict = investigate("bench", "a", "b", bench.root, options=options).verdict
+    assert [(it.code, it.object) for it in verdict.causes] == [("application.no-answer", "b")]
 
 
 def _wait_for_listener(bench: Bench, port: int) -> None:

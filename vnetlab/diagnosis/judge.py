@@ -184,8 +184,9 @@ def _judge_unexplained(case: Case, located: Verdict) -> Verdict:
     lossy = list(losing_harms(case.trace, _walks(case)))
     met = (*lossy, *measured_harms(case.trace, _walks(case)))
     unwanted = [(finding, text) for finding, text in met if _is_suspect(case, finding)]
-    if not lossy and not unwanted and located.layer is Layer.APPLICATION:
-        return _judge_application(case, located)
+    by_chance = [it for it, _ in lossy if it.reason is not Reason.RATE_LIMIT]
+    if not by_chance and not unwanted and located.layer is Layer.APPLICATION:
+        return _judge_application(case, located)  # no rate loses the few packets of a probe
     if not lossy and not unwanted:
         return _judge_by_trace(case, located)
     causes = [_cause(case, finding, Confidence.PROVEN) for finding, _ in unwanted]
