@@ -60,7 +60,8 @@ def places(name: str, kind: str, root: Path) -> tuple[str, ...]:
 class Sample:
     """What is scored: `per_kind` places of each kind (None: all), pairs of faults, healthy probes.
 
-    `kinds` are those asked for, all if empty. The same `seed` gives the same sample.
+    `kinds` are those asked for, all if empty; of these each lab has `drawn` (None: all). The same
+    `seed` gives the same sample.
     """
 
     seed: int = 0
@@ -68,6 +69,7 @@ class Sample:
     pairs: int = 0
     healthy: int = 0
     kinds: tuple[str, ...] = ()
+    drawn: int | None = None
 
 
 def score(
@@ -102,9 +104,7 @@ class _Scorer:
             if ("healthy", str(number)) not in done:
                 yield self._probe("healthy", str(number), (), Flow(), source, destination)
         shown: list[tuple[Fault, Place]] = []
-        for fault in CATALOGUE.values():
-            if self._sample.kinds and fault.kind not in self._sample.kinds:
-                continue
+        for fault in self._kinds():
             wanted, effective = self._sample.per_kind, 0
             for name, place in self._candidates(fault):
                 result = done.get((fault.kind, name))
@@ -121,6 +121,16 @@ class _Scorer:
             name = f"{first[1].object} + {second[1].object}"
             if (kind, name) not in done:
                 yield self._try([first, second], kind, name)
+
+    def _kinds(self) -> list[Fault]:
+        """The kinds of the sample that can be in this lab, in the catalogue's order."""
+        asked = self._sample.kinds or tuple(CATALOGUE)
+        faults = [fault for fault in CATALOGUE.values() if fault.kind in asked]
+        if self._sample.drawn is None:
+            return faults
+        possible = [fault for fault in faults if self._candidates(fault)]
+        drawn = self._random("kinds").sample(possible, min(self._sample.drawn, len(possible)))
+        return [fault for fault in possible if fault in drawn]
 
     def _healthy_pairs(self) -> list[tuple[str, str]]:
         pairs = [pair for pair in self._pairs() if self._passes(*pair, Flow())]

@@ -115,6 +115,9 @@ def score(
     per_kind: Annotated[
         int, typer.Option(help="How many places of each kind in each lab; 0 for all.")
     ] = 1,
+    kinds: Annotated[
+        int, typer.Option(help="How many kinds in each lab, drawn by the seed; 0 for all.")
+    ] = 0,
     pairs: Annotated[int, typer.Option(help="How many pairs of faults in each lab.")] = 0,
     healthy: Annotated[int, typer.Option(help="How many probes of each healthy lab.")] = 5,
     kind: Annotated[
@@ -168,6 +171,7 @@ def score(
         pairs=pairs,
         healthy=healthy,
         kinds=tuple(kind or ()),
+        drawn=kinds or None,
     )
     kept = ResultFile(results)
     for topology in topologies:
