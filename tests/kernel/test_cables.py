@@ -79,7 +79,7 @@ def test_a_key_of_a_cable_is_changed_in_place(
     """Its qdisc alone, at both ends, in one round; no other is touched."""
     old, new, kind = EDITS[edit]
     bench.up(CABLE % FULL)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 2)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 2)
     changes = bench.up((CABLE % FULL).replace(old, new)).changes
     ends = {describe(change.subject) for change in changes if change.old and change.new}
     assert ends == {f"{kind} on hv1.eno1", f"{kind} on tor1.hv1.eno1"}
@@ -91,7 +91,7 @@ def test_the_mtu_of_a_cable_leaves_the_switches_alone(
 ) -> None:
     """Linux would make a bridge's MTU that of its smallest port."""
     bench.up(CABLE % "")
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 2)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 2)
     for mtu in (1400, 9000):
         changes = [describe_change(c) for c in bench.up(CABLE % f"mtu: {mtu}").changes]
         assert [change.partition(":")[0] for change in changes] == [

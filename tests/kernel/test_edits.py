@@ -83,6 +83,6 @@ def test_an_edit_is_applied_at_once(
 ) -> None:
     """The first plan has all there is to do: nothing is lost on the way and repaired later."""
     bench.up(before)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 1)  # apply once
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 1)  # apply once
     assert bench.up(after).changes
     assert bench.plan(after).changes == ()

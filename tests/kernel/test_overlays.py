@@ -94,7 +94,7 @@ def test_an_edit_changes_that_alone(
 ) -> None:
     """One round makes the lab what the file says now, and only what the edit is about changes."""
     bench.up(OVERLAY)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 2)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 2)
     edited = OVERLAY.replace(old, new)
     done = bench.up(edited)
     words = [describe_change(change) for change in done.changes]

@@ -80,7 +80,7 @@ def test_a_value_is_changed_in_place(
     old, new, expected = EDITS[edit]
     keys = EACH if edit in ("to_vm", "from_vm") else FULL % ""
     bench.up(GROUP % keys)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 2)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 2)
     changes = bench.up((GROUP % keys).replace(old, new)).changes
     told = [describe_change(change).partition(": ")[0] for change in changes]
     assert told == [f"~ {it.replace(' of ', ' for what comes in on ')}" for it in expected]

@@ -113,7 +113,7 @@ def test_an_edit_of_a_team_converges_in_one_round(
         text = text.replace("{vs0: {teaming: active-backup}}", "{vs0: }")
     assert text != TEAMING
     bench.up(TEAMING)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 1)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 1)
     changes = bench.up(text).changes
     assert count in (None, len(changes))
     reaches(bench)
@@ -236,7 +236,7 @@ def test_an_edit_of_a_spanning_tree_changes_that_alone(
     old, new, subjects = TREE_EDITS[edit]
     assert old in TREE
     bench.up(TREE)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 1)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 1)
     changes = bench.up(TREE.replace(old, new)).changes
     assert sorted(describe(change.subject) for change in changes) == subjects
 

@@ -57,7 +57,7 @@ def test_a_virtual_router_joins_an_overlay_with_a_vlan(bench: Bench) -> None:
 def test_a_vrf_keeps_networks_apart(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of one VRF reach each other, and no others, until the VRF goes; and again."""
     bench.up(LAB)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 2)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 2)
     for topology, apart in ((LAB, True), (NO_VRF, False), (LAB, True)):
         bench.up(topology)
         assert bench.plan(topology).changes == ()
@@ -105,7 +105,7 @@ def test_an_edit_changes_that_alone(
 ) -> None:
     """One round makes the lab what the file says now, and only what the edit is about changes."""
     bench.up(LAB)
-    monkeypatch.setattr("vnetlab.lab._ROUNDS", 2)
+    monkeypatch.setattr("vnetlab.lab.convergence._ROUNDS", 2)
     edited = LAB.replace(old, new)
     words = [describe_change(change) for change in bench.up(edited).changes]
     assert words

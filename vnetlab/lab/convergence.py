@@ -1,0 +1,89 @@
+"""A lab's State as it should be, as it is, and how the one is made the other."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from vnetlab.kernel import sysctls
+from vnetlab.kernel.apply import apply
+from vnetlab.kernel.nodes import Nodes
+from vnetlab.kernel.observe import Observed, observe
+from vnetlab.state.compile import compile_topology
+from vnetlab.state.diff import diff_states
+from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
+from vnetlab.state.objects import State
+from vnetlab.state.outside import HOST, NOWHERE, Outside
+from vnetlab.state.plan import Plan, order_changes
+from vnetlab.state.refusals import untaken
+from vnetlab.state.running import Service
+from vnetlab.state.settling import is_settled, settling_time_s
+from vnetlab.topology.topology import Topology
+
+_POLL_S = 0.2
+_ROUNDS = 3
+"""How often `up` observes and applies: a second time only where a change undid another object."""
+
+
+def desired_state(topology: Topology, outside: Outside | None = None) -> State:
+    """What the kernel should have, as far as it knows the settings: some depend on modules."""
+    given = sysctls.read_in_new_namespace(KEYS_OF_NEW_NAMESPACE)
+    state = guard(compile_topology(topology, outside or NOWHERE), given)
+    return replace(
+        state,
+        sysctls=frozenset(item for item in state.sysctls if item.given or sysctls.known(item.key)),
+    )
+
+
+def observe_for(nodes: Nodes, desired: State) -> Observed:
+    """Observe the lab with what `desired` speaks of: its sysctls, and the host if it has a part."""
+    on_host = any(table.netns == HOST for table in desired.nft_tables)
+    return observe(
+        nodes,
+        sysctl_keys=(item.id for item in desired.sysctls),
+        outside=on_host or nodes.lab.knows_host,
+    )
+
+
+def plan_for(desired: State, observed: Observed) -> Plan:
+    """Return the plan that makes `desired` of what was observed."""
+    return order_changes(diff_states(desired=desired, observed=observed.state))
+
+
+def converge(desired: State, nodes: Nodes) -> Plan:
+    """Apply until nothing differs; return the first plan, which is all there was to do."""
+    observed = observe_for(nodes, desired)
+    first = todo = plan_for(desired, observed)
+    for _ in range(_ROUNDS):
+        if not todo.changes:
+            break
+        apply(todo, nodes, observed)
+        observed = observe_for(nodes, desired)
+        todo = _without_failures(plan_for(desired, observed))
+    if not todo.changes:
+        if first.changes:
+            settle(desired, nodes)
+        return first
+    raise untaken(todo.changes)
+
+
+def _without_failures(plan: Plan) -> Plan:
+    """Leave out services that have failed just after their start: that is for their user to see."""
+    return order_changes(
+        change
+        for change in plan.changes
+        if not (isinstance(change.old, Service) and replace(change.old, failure=None) == change.new)
+    )
+
+
+def settle(desired: State, nodes: Nodes) -> None:
+    """Wait until spanning trees and LACP have found their ways, but no longer than they need."""
+    deadline = time.monotonic() + settling_time_s(desired)
+    waited = False
+    while time.monotonic() < deadline and not is_settled(observe(nodes).state):
+        time.sleep(_POLL_S)
+        waited = True
+    if waited:
+        from vnetlab.kernel.forget import forget_old_ways
+
+        forget_old_ways(nodes)
