@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -36,24 +36,39 @@ _PLACES_TRIED = 3
 """How many places are tried at most, for each that is asked for, until one shows an effect."""
 
 
-def inject(name: str, kind: str, place: str, root: Path) -> Plan:
+def inject(
+    name: str, kind: str, place: str, root: Path, *, waiting: Callable[[], None] = lambda: None
+) -> Plan:
     """Make a fault of a kind at a place of a running lab, and return what was changed.
 
-    Raises UsageError if there is no such lab, kind or place; KernelRefusedError with what the
-    kernel would not do.
+    `waiting` is called where another command holds the lab's lock. Raises UsageError if there is no
+    such lab, kind or place; KernelRefusedError with what the kernel would not do.
     """
     fault = find_fault(kind)
-    state = verbs.snapshot(name, root).tables.state
-    return _inject(name, fault, find_place(fault, place, state), root)
+    state = verbs.snapshot(name, root, waiting=waiting).tables.state
+    return _inject(name, fault, find_place(fault, place, state), root, waiting=waiting)
 
 
-def _inject(name: str, fault: Fault, place: Place, root: Path) -> Plan:
-    return verbs.change(name, root, lambda state: fault.change(state, place))
+def _inject(
+    name: str,
+    fault: Fault,
+    place: Place,
+    root: Path,
+    *,
+    waiting: Callable[[], None] = lambda: None,
+) -> Plan:
+    return verbs.change(name, root, lambda state: fault.change(state, place), waiting=waiting)
 
 
-def places(name: str, kind: str, root: Path) -> tuple[str, ...]:
-    """Where a kind of fault can be in a running lab. Raises UsageError for no such lab or kind."""
-    return tuple(named_places(find_fault(kind), verbs.snapshot(name, root).tables.state))
+def places(
+    name: str, kind: str, root: Path, *, waiting: Callable[[], None] = lambda: None
+) -> tuple[str, ...]:
+    """Where a kind of fault can be in a running lab; `waiting` as in `inject`.
+
+    Raises UsageError if there is no such lab or kind.
+    """
+    state = verbs.snapshot(name, root, waiting=waiting).tables.state
+    return tuple(named_places(find_fault(kind), state))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

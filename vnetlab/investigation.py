@@ -6,6 +6,7 @@ what a probe saw.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,15 +42,20 @@ class Investigation:
 
 
 def investigate(
-    name: str, source: str, destination: str, root: Path, *, options: verbs.ProbeOptions
+    name: str,
+    source: str,
+    destination: str,
+    root: Path,
+    *,
+    options: verbs.ProbeOptions,
+    waiting: Callable[[], None] = lambda: None,
 ) -> Investigation:
     """Send a probe and judge it by the tables that the kernel had before.
 
-    One that is lost is sent again, with the kernel asked what it does with it.
-
-    Raises what `vnetlab.lab.probe` raises.
+    One that is lost is sent again, with the kernel asked what it does with it. `waiting` is called
+    where another command holds the lab's lock. Raises what `vnetlab.lab.probe` raises.
     """
-    snapshot = verbs.snapshot(name, root)
+    snapshot = verbs.snapshot(name, root, waiting=waiting)
     ends = _endpoints(snapshot, source, destination, options)
     return _investigate(name, ends, root, snapshot, options)
 
@@ -127,26 +133,37 @@ def _investigate(
 
 
 def verify(
-    name: str, found: Investigation, root: Path, *, options: verbs.ProbeOptions
+    name: str,
+    found: Investigation,
+    root: Path,
+    *,
+    options: verbs.ProbeOptions,
+    waiting: Callable[[], None] = lambda: None,
 ) -> Investigation:
     """Mend what was found in a copy of the lab, and probe there.
 
     The causes are confirmed if the packets arrive in the copy. The lab itself is left as it is, and
-    the copy is gone afterwards. Raises what `vnetlab.lab.up` and `probe` raise.
+    the copy is gone afterwards. `waiting` as in `investigate`. Raises what `vnetlab.lab.up` and
+    `probe` raise.
     """
     changes = repairs(found.verdict)
     if not changes:
         return found
     ends = found.trace.request.endpoints
-    with verbs.copied(name, root) as copy:
+    with verbs.copied(name, root, waiting=waiting) as copy:
         verbs.change(copy, root, partial(carry_out, changes))
         trace = verbs.probe(copy, ends.source, ends.destination, root, options=options, ends=ends)
     return replace(found, verdict=confirm(found.verdict, trace))
 
 
-def mend(name: str, verdict: Verdict, root: Path) -> Plan:
-    """Make in the lab itself the changes that mend what a verdict found; return what was done."""
-    return verbs.change(name, root, partial(carry_out, repairs(verdict)))
+def mend(
+    name: str, verdict: Verdict, root: Path, *, waiting: Callable[[], None] = lambda: None
+) -> Plan:
+    """Make in the lab itself the changes that mend what a verdict found; return what was done.
+
+    `waiting` as in `investigate`. Raises what `vnetlab.lab.change` raises.
+    """
+    return verbs.change(name, root, partial(carry_out, repairs(verdict)), waiting=waiting)
 
 
 def repairs(verdict: Verdict) -> tuple[Change, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from vnetlab.cli.options import JsonOption, LabOption, RealmOption
+from vnetlab.cli.waiting import say_that_it_waits
 from vnetlab.realm.choose import Realm
 
 app = typer.Typer(
@@ -60,7 +61,7 @@ def list_(
 
     from vnetlab import faulting
 
-    places = faulting.places(name, kind, labs_root())
+    places = faulting.places(name, kind, labs_root(), waiting=say_that_it_waits(name))
     typer.echo(to_json(places) if json else "\n".join(places) or "nowhere in this lab")
 
 
@@ -81,7 +82,7 @@ def inject(kind: KindArgument, place: PlaceArgument, lab: LabOption = None) -> N
     from vnetlab import faulting
     from vnetlab.state.show import describe_change
 
-    done = faulting.inject(name, kind, place, labs_root())
+    done = faulting.inject(name, kind, place, labs_root(), waiting=say_that_it_waits(name))
     for change in done.changes:
         typer.echo(describe_change(change))
 
@@ -100,7 +101,7 @@ def clear(lab: LabOption = None) -> None:
     from vnetlab import lab as verbs
     from vnetlab.state.show import describe_change
 
-    done = verbs.repair(name, labs_root())
+    done = verbs.repair(name, labs_root(), waiting=say_that_it_waits(name))
     for change in done.changes:
         typer.echo(describe_change(change))
     if not done.changes:

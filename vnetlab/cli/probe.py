@@ -24,6 +24,7 @@ from vnetlab.cli.flow import (
     terminal,
 )
 from vnetlab.cli.options import DestinationArgument, JsonOption, LabOption, SourceArgument
+from vnetlab.cli.waiting import say_that_it_waits
 from vnetlab.trace.request import Protocol
 
 
@@ -93,9 +94,10 @@ def probe(
         raw=raw,
         vlan=vlan,
     )
-    found = investigate(name, source, destination, labs_root(), options=options)
+    waiting = say_that_it_waits(name)
+    found = investigate(name, source, destination, labs_root(), options=options, waiting=waiting)
     if verify_fix or apply_fix:
-        found = verify(name, found, labs_root(), options=options)
+        found = verify(name, found, labs_root(), options=options, waiting=waiting)
     if pcap is not None:
         from vnetlab.views.probe_pcapng import render_pcapng
         from vnetlab.wire.capture_file import write_capture
@@ -108,7 +110,7 @@ def probe(
     if apply_fix and found.verdict.is_confirmed:
         from vnetlab.state.show import describe_change
 
-        for change in mend(name, found.verdict, labs_root()).changes:
+        for change in mend(name, found.verdict, labs_root(), waiting=waiting).changes:
             typer.echo(f"applied: {describe_change(change)}", err=True)
     if not found.verdict.healthy:
         raise typer.Exit(1)

@@ -104,15 +104,15 @@ def restart(
         return converge(desired, present)
 
 
-def repair(name: str, root: Path) -> Plan:
-    """Make a lab again what its topology says; return what was done.
+def repair(name: str, root: Path, *, waiting: Callable[[], None] = lambda: None) -> Plan:
+    """Make a lab again what its topology says; return what was done. `waiting` as in `up`.
 
     Raises UsageError if there is no such lab, KernelRefusedError if it was never completed, or with
     what the kernel would not do.
     """
     lab = existing_lab(name, root)
     with (
-        lab.locked(),
+        lab.locked(waiting=waiting),
         Nodes(lab) as present,
         host_of(topology := cached_topology(lab), present) as outside,
     ):

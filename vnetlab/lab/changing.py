@@ -50,13 +50,25 @@ def set_link(
         return done
 
 
-def change(name: str, root: Path, edit: Callable[[State], State]) -> Plan:
+def change(
+    name: str,
+    root: Path,
+    edit: Callable[[State], State],
+    *,
+    waiting: Callable[[], None] = lambda: None,
+) -> Plan:
     """Make the kernel's State of a lab what `edit` makes of it; return what was done.
+
+    `waiting` as in `up`.
 
     Raises UsageError if there is no such lab, KernelRefusedError with what the kernel refused.
     """
     lab = existing_lab(name, root)
-    with lab.locked(), Nodes(lab) as present, _while_changed(lab, present) as meant:
+    with (
+        lab.locked(waiting=waiting),
+        Nodes(lab) as present,
+        _while_changed(lab, present) as meant,
+    ):
         observed = observe_for(present, meant)
         todo = diff_states(desired=edit(observed.state), observed=observed.state)
         plan = order_changes(item for item in todo if not _makes_up_for(item, observed.state))
@@ -65,14 +77,14 @@ def change(name: str, root: Path, edit: Callable[[State], State]) -> Plan:
 
 
 @contextmanager
-def copied(name: str, root: Path) -> Iterator[str]:
+def copied(name: str, root: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[str]:
     """Hold a copy of a running lab as it is now, and yield its name; it is gone afterwards.
 
-    The same State under another name: nothing that runs in the lab is copied. Raises what `up`
-    raises.
+    The same State under another name: nothing that runs in the lab is copied. `waiting` as in
+    `up`. Raises what `up` raises.
     """
     lab = existing_lab(name, root)
-    with lab.locked(shared=True), Nodes(lab) as present:
+    with lab.locked(shared=True, waiting=waiting), Nodes(lab) as present:
         topology = cached_topology(lab)
         desired = desired_state(topology, seen_of_host(topology, present))
         observed = observe_for(present, desired).state

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,12 +79,15 @@ def logs(name: str, node: str, root: Path) -> dict[str, bytes]:
     return services.read_logs(lab, node)
 
 
-def snapshot(name: str, root: Path) -> Snapshot:
-    """Read everything that decides where a lab's packets go. Raises UsageError for no such lab."""
+def snapshot(name: str, root: Path, *, waiting: Callable[[], None] = lambda: None) -> Snapshot:
+    """Read everything that decides where a lab's packets go; `waiting` as in `up`.
+
+    Raises UsageError if there is no such lab.
+    """
     from vnetlab.kernel.tables import read_tables
 
     lab = existing_lab(name, root)
-    with lab.locked(shared=True), Nodes(lab) as present:
+    with lab.locked(shared=True, waiting=waiting), Nodes(lab) as present:
         if not lab.topology.exists():
             tables = read_tables(present, observe(present))
             return Snapshot(tables=tables)
