@@ -1,0 +1,49 @@
+"""What vnetlab makes carries as much as the same veths and bridge made by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from benchmarks import star
+from benchmarks.measure import Scale, in_turn, run
+from benchmarks.result import Result, Target
+
+_STREAM = (sys.executable, "-S", "-E", str(Path(__file__).with_name("stream.py")))
+_SECONDS = 2.0
+
+
+def measure(scale: Scale) -> Iterator[Result]:
+    """TCP from VM to VM through the vSwitch, against the floor's."""
+    seconds = _SECONDS / scale.divide
+    _, place = star.floor_up(2)
+    with star.standing(2):
+        ours = ("/run/netns/star.vm1", "/run/netns/star.vm2", star.address("vm2"))
+        theirs = (f"{place}/1", f"{place}/2", "10.0.0.2")
+        rates = in_turn(
+            {
+                "vnetlab": partial(_bits_per_s, *ours, seconds),
+                "by hand": partial(_bits_per_s, *theirs, seconds),
+            },
+            scale.repeats,
+        )
+    star.floor_down(place)
+    told = ", ".join(f"{name} {rate / 1e9:.2f} Gbit/s" for name, rate in rates.items())
+    yield Result(
+        claim="throughput VM to VM, unshaped, of the same by hand",
+        value=rates["vnetlab"] / rates["by hand"],
+        target=Target(least=0.95),
+        note=told,
+    )
+
+
+def _bits_per_s(source: str, destination: str, address: str, seconds: float) -> float:
+    command = ("nsenter", f"--net={destination}", *_STREAM, "receive")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        receiver.stdout.readline()
+        run(("nsenter", f"--net={source}", *_STREAM, "send", address, str(seconds)))
+        return float(receiver.stdout.readline())
