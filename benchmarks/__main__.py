@@ -1,8 +1,8 @@
 """Run the benchmarks: `python -m benchmarks [--small] [--out DIR] [--into README.md] [CLAIM...]`.
 
-It writes results.md, results.json and results.svg to --out (benchmarks/results),
-and the table between the marks of the file that --into names. --small divides sizes by 20 and measures once. Naming
-claims (the names of the files) runs those alone.
+It writes results.md, results.json and results.svg to --out (benchmarks/results), and the table
+between the marks of the file that --into names. --small divides sizes by 20 and measures once.
+Naming claims (the names of the files) runs those alone.
 """
 
 from __future__ import annotations
