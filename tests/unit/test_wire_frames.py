@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6TimeExceeded, IPv6
+from scapy.layers.inet6 import (
+    ICMPv6EchoReply,
+    ICMPv6ND_NA,
+    ICMPv6ND_NS,
+    ICMPv6TimeExceeded,
+    IPv6,
+)
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from vnetlab.errors import UsageError
@@ -88,6 +94,27 @@ def test_size_is_that_of_the_whole_ip_packet(protocol: Protocol, version: int, s
     """A probe of 1500 bytes just fits an MTU of 1500."""
     asked = request(protocol, version, size)
     assert len(packet(asked)) == asked.packet_bytes == size
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("at", [-1, -40])
+def test_a_damaged_echo_is_none_of_the_probe(version: int, at: int) -> None:
+    """The node that gets it drops it: it must not count as an answer."""
+    asked = request(Protocol.ICMP, version, 100)
+    payload = MARKER.word(3).to_bytes(4, "big") + bytes(range(60))
+    layer = IP if version == 4 else IPv6
+    echo = ICMP(type=0) if version == 4 else ICMPv6EchoReply()
+    answer = bytearray(bytes(layer(dst=str(ENDS[version].source_address)) / echo / payload))
+    assert seen(asked, layer(bytes(answer))).kind is PacketKind.REPLY
+    answer[at] ^= 0x10
+    assert sight(asked, layer(bytes(answer))) is None
+
+
+def test_a_damaged_ip_header_is_none_of_the_probe() -> None:
+    """Every node on the way drops it (RFC 1812, 5.2.2)."""
+    damaged = bytearray(bytes(packet(request(Protocol.UDP, 4))))
+    damaged[4] ^= 0x10
+    assert sight(request(Protocol.UDP, 4), IP(bytes(damaged))) is None
 
 
 def test_a_syn_carries_a_checksum_that_holds() -> None:

@@ -39,6 +39,7 @@ from vnetlab.trace.icmp import ERROR_TYPES, IcmpError
 from vnetlab.trace.request import IpAddress, ProbeRequest
 from vnetlab.trace.sighting import PacketKind, Sighting
 from vnetlab.wire.marker import Marker
+from vnetlab.wire.messages import adds_up
 from vnetlab.wire.taps import Capture
 
 _ICMP, _TCP, _UDP, _ICMPV6 = 1, 6, 17, 58
@@ -123,6 +124,8 @@ def _resolution_by_ndp(ip: Any) -> _Facts:
 def _marked(ip: Any, request: ProbeRequest, marker: Marker) -> _Facts | None:
     """A packet that carries the marker, or an ICMP error that quotes one."""
     protocol, message = _transport(ip)
+    if _is_damaged(ip, protocol, message):
+        return None
     error = None
     version, quotes = (4, IP) if protocol == _ICMP else (6, IPv6)
     if protocol in (_ICMP, _ICMPV6) and message and message[0] in ERROR_TYPES[version]:
@@ -141,6 +144,23 @@ def _marked(ip: Any, request: ProbeRequest, marker: Marker) -> _Facts | None:
         "sequence": sequence,
         "error": error,
     }
+
+
+def _is_damaged(ip: Any, protocol: int, message: bytes) -> bool:
+    """Whether the node that gets a packet would drop it for its IP header's or ICMP's checksum.
+
+    Those of TCP and UDP are often not there yet at a tap: a NIC would make them (offloading).
+    """
+    if isinstance(ip, IP):
+        if not adds_up(ip.original[: ip.ihl * 4]):
+            return True
+        length, pseudo, whole = ip.len - ip.ihl * 4, b"", not (ip.frag or ip.flags.MF)
+    else:
+        length, whole = ip.plen, IPv6ExtHdrFragment not in ip
+        pseudo = ip.original[8:40] + length.to_bytes(4, "big") + protocol.to_bytes(4, "big")
+    if protocol not in (_ICMP, _ICMPV6) or not whole:
+        return False
+    return not adds_up(pseudo + message[:length])
 
 
 def _read_marker(

@@ -109,10 +109,18 @@ def _pseudo_header(request: ProbeRequest, protocol: int, length: int) -> bytes:
     return addresses + _PSEUDO_HEADER.pack(length, protocol)
 
 
+def adds_up(data: bytes) -> bool:
+    """Whether what has its checksum in it is as it was when that was made (RFC 1071)."""
+    return _sum(data) == 0
+
+
 def _checksum(data: bytes) -> int:
     """The one's complement of the one's complement sum of all 16-bit words."""
-    padded = data + b"\0" * (len(data) % 2)
-    return _ONES - int.from_bytes(padded, "big") % _ONES
+    return _ONES - _sum(data)
+
+
+def _sum(data: bytes) -> int:
+    return int.from_bytes(data + b"\0" * (len(data) % 2), "big") % _ONES
 
 
 def _payload(word: int, length: int) -> bytes:
