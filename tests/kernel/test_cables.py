@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -226,6 +227,19 @@ def test_what_has_no_room_in_the_queue_is_dropped(
     arrived = len(traffic("out: {rate: 100kbit, burst: 2kb, queue: 10kb}").send(100))
     assert 5 < arrived < 50
     assert dropped(in_node, "hv1", "eno1") >= 100 - arrived
+
+
+@NETEM
+def test_what_waits_in_a_queue_stays_there_while_rate_and_delay_are_edited(
+    traffic: Callable[[str], Traffic], bench: Bench
+) -> None:
+    """Its tbf and netem are changed, not made anew: each packet arrives."""
+    between = traffic("out: {rate: 100kbit, burst: 2kb, queue: 1mb, delay: 1ms}")
+    with ThreadPoolExecutor() as pool:
+        arriving = pool.submit(between.send, 100)
+        edited = "out: {rate: 200kbit, burst: 2kb, queue: 1mb, delay: 2ms}"
+        assert bench.up(CABLE % edited).changes
+        assert arriving.result() == [*range(100)]
 
 
 def test_packets_larger_than_the_mtu_of_the_cable_do_not_pass(

@@ -5,11 +5,13 @@ that a queue builds up where it does on a real link and its limit is in bytes::
 
     root ── 1: netem (delay, loss...) ── 2: tbf (rate, bucket, queue)
 
-With only one of them, it is the root: a packet need not pass a netem that does nothing. The first
-or the last property of netem therefore makes the rate's tbf anew, in this direction of this cable,
-and what waits in its queue is lost. tbf keeps times in ticks of 64 ns (include/net/pkt_sched.h,
-PSCHED_SHIFT), so what we ask for is rounded to those: what is read back then equals what was asked
-for.
+With only one of them, it is the root: a packet need not pass a netem that does nothing, nor has the
+kernel to have netem for a lab with nothing but rates. The first or the last property of netem
+therefore makes the rate's tbf anew, in this direction of this cable, and what waits in its queue is
+lost. A netem always at the root would keep it.
+
+tbf keeps times in ticks of 64 ns (include/net/pkt_sched.h, PSCHED_SHIFT), so what we ask for is
+rounded to those: what is read back then equals what was asked for.
 """
 
 from __future__ import annotations

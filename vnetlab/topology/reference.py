@@ -279,6 +279,20 @@ all the defaults. What is needed and not there is made, and what cannot be guess
   an error.
 - `vnetlab schema` prints all this for editors, `vnetlab validate FILE` says what is wrong in a
   file, and `vnetlab new FILE` writes one to begin with.
+
+## Editing the file of a running lab
+
+`vnetlab up` changes what an edit is about, and nothing else; `vnetlab plan` shows it beforehand.
+Most values are changed in place. In these cases something is made anew instead, and what passes
+just there is interrupted:
+
+- Another `teaming` or `lag`: the team or the LAG, at both ends, with its VLANs. What takes it waits
+  until its members are back in it (with `802.3ad`, for LACP too).
+- The first or the last of a cable's `delay`, `jitter`, `loss`, `corruption`, `duplication` and
+  `reordering`, where it has a `rate`: the queue of the rate, in each direction concerned. Packets
+  that wait in it are lost. Other changes of these, and of the rate itself, keep the queue.
+- Another VLAN of a router's or guest's interface, and another `vxlan`: this interface, with its
+  addresses and routes.
 """
 _KEYS = "\n| key | value | default | meaning |\n|---|---|---|---|"
 _SINGLE = ("string", "integer", "number", "boolean")
