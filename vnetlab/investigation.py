@@ -15,6 +15,7 @@ from vnetlab import lab as verbs
 from vnetlab.diagnosis.explanation import Explanation
 from vnetlab.diagnosis.fixes import Intent
 from vnetlab.diagnosis.judge import DEFAULT_TTL, Case, confirm, explain_walks, judge, judge_sizes
+from vnetlab.diagnosis.queues import suspected_links, with_queues
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.errors import UsageError
 from vnetlab.state.diff import Change
@@ -27,18 +28,21 @@ from vnetlab.trace.forwarding.bonds import with_sightings
 from vnetlab.trace.forwarding.ip import index_world, reply_to, walk_frame, walk_in
 from vnetlab.trace.forwarding.journey import World
 from vnetlab.trace.forwarding.packet import Packet, first_packet
+from vnetlab.trace.forwarding.patience import patience_for
 from vnetlab.trace.forwarding.walk import Walk
 from vnetlab.trace.request import MAX_BYTES, Endpoints, ProbeRequest
+from vnetlab.trace.segments import Segment, measure_segments
 from vnetlab.trace.sighting import Answerer
 from vnetlab.trace.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Investigation:
-    """A probe, and what it says about the network."""
+    """A probe, and what it says about the network; `segments` compare it with the topology."""
 
     trace: Trace
     verdict: Verdict
+    segments: tuple[Segment, ...] = ()
 
 
 def investigate(
@@ -99,6 +103,7 @@ def _investigate(
 ) -> Investigation:
     request = request_of(snapshot, ends, options)
     forward, back = walk_both_ways(snapshot.tables, request)
+    patience = patience_for(snapshot.tables, forward, back)
     passed = {step.netns for walk in (forward, back) if walk for step in walk.steps}
     trace = verbs.probe(
         name,
@@ -110,14 +115,17 @@ def _investigate(
         meant=snapshot.meant,
         ends=ends,
         also_watched=passed,
-        to_application=request.to_application,
+        request=replace(request, timeout_ns=patience.timeout_ns),
+        stop=patience.stop,
     )
     physical = None
     if trace.replied < len(trace.packets):
         from vnetlab.second_look import look_again  # heavy, and a healthy probe needs none of it
 
         seen = {step.hop.netns for packet in trace.packets for step in packet.steps}
-        physical = look_again(name, root, trace, snapshot.tables.state, sorted(passed | seen))
+        physical = look_again(
+            name, root, trace, snapshot.tables.state, sorted(passed | seen), way_ns=patience.way_ns
+        )
     tables = with_sightings(snapshot.tables, trace.observation.sightings)
     if tables.sending_slaves:
         forward, back = walk_both_ways(tables, request)
@@ -129,7 +137,15 @@ def _investigate(
         intent=intent_of(snapshot),
         physical=physical,
     )
-    return Investigation(trace=trace, verdict=judge(case))
+    configured = (snapshot.meant if snapshot.meant.namespaces else snapshot.tables.state).qdiscs
+    segments = measure_segments(trace, configured)
+    verdict = judge(case)
+    here = snapshot.tables.state
+    if links := suspected_links(measure_segments(trace, here.qdiscs), here):
+        from vnetlab.queue_look import look_at_queues  # few probes need it
+
+        verdict = with_queues(verdict, look_at_queues(name, root, trace, here, links))
+    return Investigation(trace=trace, verdict=verdict, segments=segments)
 
 
 def verify(

@@ -38,16 +38,23 @@ _QUIET_S = 0.01
 
 
 def look_again(
-    name: str, root: Path, trace: Trace, before: State, namespaces: Collection[str]
+    name: str,
+    root: Path,
+    trace: Trace,
+    before: State,
+    namespaces: Collection[str],
+    *,
+    way_ns: int,
 ) -> Physical:
     """Send the probe of `trace` again and return what the kernel says of it in `namespaces`.
 
-    `before` is the lab's State when the first one was sent. Raises ProbeError if the probe cannot
+    `before` is the lab's State when the first one was sent; `way_ns` is how long its packets
+    may take to get there and back. Raises ProbeError if the probe cannot
     be watched, KernelRefusedError if the kernel refuses a dump.
     """
     marker = Marker(randbits(RANDOM_BITS))
     count = min(trace.request.count, _COUNT)
-    request = replace(trace.request, count=count, timeout_ns=_TIMEOUT_NS)
+    request = replace(trace.request, count=count, timeout_ns=_TIMEOUT_NS + way_ns)
     lab = LabDir(root, name)
     with lab.locked(shared=True), Nodes(lab) as nodes, ExitStack() as stack:
         keys = [item.id for item in before.sysctls]

@@ -85,7 +85,7 @@ def test_a_change_while_the_probe_runs_is_told(bench: Bench, in_node: InNode) ->
     in_node("hv2", *["ip", "link", "set", "eno1", "down"])
     in_node("b", *["ip", "link", "add", "new", "type", "dummy"])
     trace = verbs.probe("bench", "a", "b", bench.root, options=ProbeOptions())
-    found = look_again("bench", bench.root, trace, before, ["a", "hv1", "tor1", "hv2"])
+    found = look_again("bench", bench.root, trace, before, ["a", "hv1", "tor1", "hv2"], way_ns=0)
     (change,) = found.changes
     assert "state up -> down" in describe_change(change)
     assert not found.passed
@@ -101,7 +101,9 @@ def test_a_probe_that_gets_through_the_second_time_proves_nothing(
     tables = verbs.snapshot("bench", bench.root).tables
     trace = verbs.probe("bench", "a", "b", bench.root, options=ProbeOptions())
     in_node("hv2", *["ip", "link", "set", "eno1", "up"])
-    found = look_again("bench", bench.root, trace, tables.state, ["a", "hv1", "tor1", "hv2", "b"])
+    found = look_again(
+        "bench", bench.root, trace, tables.state, ["a", "hv1", "tor1", "hv2", "b"], way_ns=0
+    )
     assert found.passed
     forward, back = walk_both_ways(tables, trace.request)
     intent = Intent(changes=(), lines={})

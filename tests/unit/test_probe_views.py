@@ -143,7 +143,7 @@ def test_json_has_every_sighting_with_its_units(state: State) -> None:
     """Field names say what and in which unit."""
     trace = make_trace(state)
     shown = json.loads(render_probe_json(trace, locate(trace)))
-    assert set(shown) == {"probe", "packets", "resolution", "hops", "taps", "verdict"}
+    assert set(shown) == {"probe", "packets", "resolution", "hops", "segments", "taps", "verdict"}
     fourth = shown["packets"][0]["sightings"][3]
     assert fourth["time_ns"] == START_NS + 4500
     assert fourth["since_previous_ns"] == 1500

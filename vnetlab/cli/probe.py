@@ -104,9 +104,9 @@ def probe(
 
         write_capture(pcap, render_pcapng(found.trace))
     if json:
-        typer.echo(render_probe_json(found.trace, found.verdict))
+        typer.echo(render_probe_json(found.trace, found.verdict, found.segments))
     else:
-        typer.echo(render_probe(found.trace, found.verdict, terminal()))
+        typer.echo(render_probe(found.trace, found.verdict, terminal(), found.segments))
     if apply_fix and found.verdict.is_confirmed:
         from vnetlab.state.show import describe_change
 

@@ -27,9 +27,9 @@ from vnetlab.state.objects import Link
 from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.packet import Payload
 from vnetlab.trace.forwarding.reasons import Reason
-from vnetlab.trace.forwarding.walk import Finding, Walk, WalkStep
+from vnetlab.trace.forwarding.walk import Finding, Walk, WalkStep, steps_around
 from vnetlab.trace.path import Passage
-from vnetlab.trace.sighting import Direction, PacketKind
+from vnetlab.trace.sighting import PacketKind
 from vnetlab.trace.trace import Outcome, PacketTrace, Trace
 
 DEFAULT_TTL = "net/ipv4/ip_default_ttl"
@@ -116,7 +116,12 @@ def judge_sizes(trace: Trace, small: Verdict, size: int, large: Verdict) -> Verd
         also = f"{size} bytes are more than it is told to send: {large.causes[0].summary}"
     if also:
         contradiction = small.contradiction or large.contradiction
-        return replace(small, summary=f"{small.summary} {also}", contradiction=contradiction)
+        return replace(
+            small,
+            summary=f"{small.summary} {also}",
+            contradiction=contradiction,
+            queues=small.queues or large.queues,
+        )
     got = trace.request.packet_bytes
     told = f"Packets of {got} bytes get through, those of {size} bytes have a fault."
     return replace(large, summary=f"{told} {large.summary}")
@@ -162,7 +167,7 @@ def _judge_success(case: Case, located: Verdict) -> Verdict:
 def _is_at_the_end(case: Case, finding: Finding) -> bool:
     """Whether it stops the answer behind the last tap."""
     back = case.back.findings if case.back else ()
-    return any(it is finding for it in back) and not _around(case, finding)[1]
+    return any(it is finding for it in back) and not steps_around(_walks(case), finding)[1]
 
 
 def _judge_refused_reply(case: Case, located: Verdict, refused: list[Finding]) -> Verdict:
@@ -245,7 +250,7 @@ class _Fit:
 
     @classmethod
     def of(cls, case: Case, finding: Finding) -> _Fit:
-        before, behind = _around(case, finding)
+        before, behind = steps_around(_walks(case), finding)
         packet = _typical(case.trace)
         seen = _seen(case.trace, packet)
         last = before[-1] if before else None
@@ -312,18 +317,6 @@ def _seen(trace: Trace, packet: PacketTrace) -> set[_Key | None]:
         for s in asked
         if s.kind in (PacketKind.WHO_HAS, PacketKind.IS_AT)
     }
-
-
-def _around(case: Case, finding: Finding) -> tuple[list[WalkStep], list[WalkStep]]:
-    """The passages before a finding and behind it, on the walk that it is of and further on."""
-    steps = [step for walk in _walks(case) for step in walk.steps]
-    at = next(number for number, step in enumerate(steps) if step.finding is finding)
-    own = steps[at]
-    before = [step for step in steps[:at] if step.passage]
-    behind = [step for step in steps[at + 1 :] if step.passage]
-    if own.passage:  # what comes in was seen before it was stopped, what goes out was not
-        (before if own.direction is Direction.IN else behind).append(own)
-    return before, behind
 
 
 def _typical(trace: Trace) -> PacketTrace:

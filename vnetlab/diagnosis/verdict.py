@@ -89,6 +89,45 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowShare:
+    """A flow in words (`web1 -> db1 tcp/80`), its bytes, and their share of all, 0 to 1."""
+
+    flow: str
+    bytes: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """A queue that was not empty while a probe was sent once more.
+
+    `backlog_bytes` and `backlog_packets` are the most that it held, `wait_ns` how long that takes
+    to leave at the rate of the qdisc, None where it has none; `drops` are those of that time.
+    `flows` have the most bytes first.
+    """
+
+    netns: str
+    link: str
+    label: str
+    kind: str
+    backlog_bytes: int
+    backlog_packets: int
+    wait_ns: int | None
+    drops: int
+    flows: tuple[FlowShare, ...]
+
+    @property
+    def words(self) -> str:
+        """All of it in a sentence."""
+        wait = f", {self.wait_ns / 1e6:.3g} ms at its rate" if self.wait_ns else ""
+        held = f"{self.backlog_bytes} bytes in {self.backlog_packets} packets{wait}"
+        dropped = f", and dropped {self.drops}" if self.drops else ""
+        flows = ", ".join(f"{it.flow} {it.share:.0%}" for it in self.flows)
+        filled = f"; of the bytes that passed: {flows}" if flows else ""
+        return f"the queue of {self.label} ({self.kind}) held up to {held}{dropped}{filled}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether the network works for this probe, and if not, where it fails and why.
 
@@ -97,7 +136,8 @@ class Verdict:
     the fault is, and `cause` is its code: those of the first of `causes`, which are in the order of
     the path. `certain` is false where a tap lost packets next to that place, so that a packet could
     have gone further unseen. `ruled_out` are the rows that let the packet pass before. Where what
-    the kernel did is not what the model of it says, `contradiction` says how.
+    the kernel did is not what the model of it says, `contradiction` says how. `queues` are those
+    that the packets waited in.
     """
 
     healthy: bool
@@ -110,6 +150,7 @@ class Verdict:
     causes: tuple[Cause, ...] = ()
     ruled_out: tuple[str, ...] = ()
     contradiction: str = ""
+    queues: tuple[Queue, ...] = ()
 
     @property
     def is_confirmed(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,6 +17,7 @@ from vnetlab.trace.request import ECHO_PORT, Protocol
 
 if TYPE_CHECKING:
     from vnetlab.trace.matrix import MatrixObservation
+    from vnetlab.trace.patience import Stop
     from vnetlab.trace.request import Endpoints, ProbeRequest
     from vnetlab.trace.trace import Trace
 
@@ -79,14 +80,16 @@ def probe(
     meant: State | None = None,
     ends: Endpoints | None = None,
     also_watched: Collection[str] = (),
-    to_application: bool = False,
+    request: ProbeRequest | None = None,
+    stop: Stop | None = None,
 ) -> Trace:
     """Send a probe from one node to another (or to an address) and watch it at every hop.
 
     `state` is the lab's if it was observed just before, `meant` how it is meant to be; `ends` are
     the addresses if they have been chosen; `also_watched` are nodes where it may be seen besides
-    those that are watched anyway; `to_application` as in `ProbeRequest`. Raises UsageError if there
-    is no such lab, node or address, ProbeError if it cannot be watched.
+    those that are watched anyway; `request` is what `options` describe, if it has been made; `stop`
+    is where its packets are said to be stopped. Raises UsageError if there is no such lab, node or
+    address, ProbeError if it cannot be watched.
     """
     from vnetlab.trace.endpoints import choose_endpoints
     from vnetlab.trace.path import expected_path, watched_namespaces
@@ -97,11 +100,11 @@ def probe(
     with lab.locked(shared=True), Nodes(lab) as present:
         state = state or observe(present).state
         ends = ends or choose_endpoints(state, source, destination, version=options.version)
-        request = replace(make_request(state, ends, options), to_application=to_application)
+        request = request or make_request(state, ends, options)
         forward = expected_path(state, ends.source, ends.destination_address, meant)
         back = expected_path(state, ends.destination, ends.source_address, meant)
         watched = dict.fromkeys([*watched_namespaces(state, forward, back), *also_watched])
-        seen = run_probe(request, tuple(watched), present.enter)
+        seen = run_probe(request, tuple(watched), present.enter, stop=stop)
     return trace_probe(request, seen, state, forward, back)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import TypeAlias
 
+from vnetlab.trace.intervals import middle
 from vnetlab.trace.path import Hop
 from vnetlab.trace.trace import PacketTrace, Trace
 
@@ -17,11 +17,15 @@ _Place: TypeAlias = tuple[bool, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """The least, middle and greatest of some times, in nanoseconds."""
+    """The least, middle and greatest of some times, in nanoseconds.
+
+    `interval_ns` holds the true median with 95 % confidence; None of fewer than six times.
+    """
 
     min_ns: int
     median_ns: int
     max_ns: int
+    interval_ns: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,12 @@ def _times(packet: PacketTrace) -> Iterator[tuple[_Place, int, int | None]]:
 
 
 def _spread(times_ns: Sequence[int]) -> Spread | None:
-    if not times_ns:
+    found = middle(times_ns)
+    if found is None:
         return None
-    return Spread(min_ns=min(times_ns), median_ns=round(median(times_ns)), max_ns=max(times_ns))
+    return Spread(
+        min_ns=found.times_ns[0],
+        median_ns=found.median_ns,
+        max_ns=found.times_ns[-1],
+        interval_ns=found.interval_ns(),
+    )

@@ -12,7 +12,13 @@ The fields, which stay as they are; times are nanoseconds, an absent thing is nu
 - a hop: `node`, `interface`, `label` (its name in the topology), `role`, `direction` (in, out);
 - `resolution`: the sightings of ARP and neighbour discovery, without `leg` and `since_...`;
 - `hops`: over all packets, for each hop `leg`, the hop's fields, `seen`, `since_start_ns` and
-  `since_previous_ns`, each null or with `min`, `median`, `max`;
+  `since_previous_ns`, each null or with `min`, `median`, `max` and `interval`, which
+  holds the true median with 95 % confidence (null of fewer than six packets);
+- `segments`: for each way from a hop to the next `leg`, `node`, `interface`, `direction` (of the
+  latter), `delay` (`median_ns`, `interval_ns`, `packets`), `loss`, `duplication`, `corruption`,
+  `reordering` (what netem sends at once; null where it is not to reorder) and `late` (packets that
+  another one overtook), each with `count`, `total` and a 95 % `interval` (Clopper and Pearson),
+  what is `configured`, and `agrees`: for each that is configured or was met, whether it does;
 - `taps`: `lost` (packets by node), `truncated`;
 - `verdict`: `healthy`, `summary`, `layer`, `object`, `cause`, `certain`, `evidence` (a list of
   `source` and `text`).
@@ -20,20 +26,22 @@ The fields, which stay as they are; times are nanoseconds, an absent thing is nu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.trace.path import Hop
 from vnetlab.trace.request import Protocol
+from vnetlab.trace.segments import Segment
 from vnetlab.trace.timing import HopTiming, Spread, time_hops
 from vnetlab.trace.trace import Loss, PacketTrace, Step, Trace
 from vnetlab.views.json_text import to_json
+from vnetlab.views.segments import segment_object
 
 _Object = dict[str, object]
 
 
-def render_probe_json(trace: Trace, verdict: Verdict) -> str:
+def render_probe_json(trace: Trace, verdict: Verdict, segments: Iterable[Segment] = ()) -> str:
     """Return all of it as indented JSON text."""
     observation = trace.observation
     return to_json(
@@ -42,6 +50,7 @@ def render_probe_json(trace: Trace, verdict: Verdict) -> str:
             "packets": [_packet(packet) for packet in trace.packets],
             "resolution": [_sighting(step) for step in trace.resolution],
             "hops": [_timing(timing) for timing in time_hops(trace)],
+            "segments": [segment_object(segment) for segment in segments],
             "taps": {"lost": dict(observation.lost_by_tap), "truncated": observation.truncated},
             "verdict": verdict,
         }
@@ -137,4 +146,9 @@ def _timing(timing: HopTiming) -> _Object:
 def _spread(spread: Spread | None) -> _Object | None:
     if spread is None:
         return None
-    return {"min": spread.min_ns, "median": spread.median_ns, "max": spread.max_ns}
+    return {
+        "min": spread.min_ns,
+        "median": spread.median_ns,
+        "max": spread.max_ns,
+        "interval": spread.interval_ns,
+    }

@@ -12,10 +12,12 @@ from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.state.show import ROLE_WORDS
 from vnetlab.trace.path import Hop
 from vnetlab.trace.request import Protocol
+from vnetlab.trace.segments import Segment
 from vnetlab.trace.sighting import PacketKind, Sighting
 from vnetlab.trace.timing import HopTiming, Spread, time_hops
 from vnetlab.trace.trace import Step, Trace
 from vnetlab.views.columns import Column, lay_out
+from vnetlab.views.segments import segment_lines
 from vnetlab.views.terminal import DIM, GREEN, RED, Terminal, hang
 from vnetlab.views.verdict_text import remarks, render_causes
 
@@ -37,10 +39,19 @@ class Clock:
         return f"{time_ns / self.unit_ns:.{self.digits}f}"
 
 
-def render_probe(trace: Trace, verdict: Verdict, terminal: Terminal) -> str:
-    """What was asked, a row per sighting (per hop, for several packets), then the verdict."""
-    rows = _journey(trace, terminal) if len(trace.packets) == 1 else _timings(trace, terminal)
-    blocks = ("\n".join(_title(trace, terminal)), "\n".join(rows))
+def render_probe(
+    trace: Trace, verdict: Verdict, terminal: Terminal, segments: Iterable[Segment] = ()
+) -> str:
+    """What was asked, a row per sighting, then the verdict.
+
+    For several packets, a row per hop, and what the `segments` did to them.
+    """
+    blocks = ["\n".join(_title(trace, terminal))]
+    if len(trace.packets) == 1:
+        blocks.append("\n".join(_journey(trace, terminal)))
+    else:
+        blocks.append("\n".join(_timings(trace, terminal)))
+        blocks.append("\n".join(segment_lines(segments, terminal)))
     verdict_text = "\n".join(_verdict(trace, verdict, terminal))
     return "\n\n".join([*(block for block in blocks if block), verdict_text])
 
@@ -166,9 +177,17 @@ def _timing_columns(trace: Trace, timings: Sequence[HopTiming], terminal: Termin
         _column("+min", (clock.show(g.min_ns) if g else "" for g in gaps), right=True),
         _column("+median", (_median(g, clock) for g in gaps), right=True),
         _column("+max", (clock.show(g.max_ns) if g else "" for g in gaps), right=True),
+        _column("95 %", (_interval(g, clock) for g in gaps), right=True, importance=1),
         *_place_columns([timing.hop for timing in timings]),
         _column("seen", (f"{timing.seen}/{total}" for timing in timings), right=True),
     ]
+
+
+def _interval(spread: Spread | None, clock: Clock) -> str:
+    """What holds the true median."""
+    if spread is None or spread.interval_ns is None:
+        return ""
+    return "-".join(map(clock.show, spread.interval_ns))
 
 
 def _median(spread: Spread | None, clock: Clock) -> str:

@@ -46,6 +46,8 @@ def render_why(verdict: Verdict, terminal: Terminal) -> str:
     if not verdict.healthy and not verdict.causes:
         place = f"{verdict.object}, {verdict.layer.value}" if verdict.layer else verdict.object
         lines += hang("      cause: ", f"unknown; the place: {place}", terminal.width)
+    for queue in verdict.queues:
+        lines += hang("      queue: ", queue.words, terminal.width)
     lines += remarks(verdict, terminal)
     return "\n".join(lines)
 

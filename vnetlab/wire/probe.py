@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from vnetlab.trace.patience import Stop
 from vnetlab.trace.request import ProbeRequest
 from vnetlab.trace.sighting import Observation, PacketKind, SendError, Sighting
 from vnetlab.trace.trace import is_answer
@@ -25,13 +26,18 @@ _SILENCES = 10
 
 
 def run_probe(
-    request: ProbeRequest, namespaces: Sequence[str], enter: Enter, *, marker: Marker | None = None
+    request: ProbeRequest,
+    namespaces: Sequence[str],
+    enter: Enter,
+    *,
+    marker: Marker | None = None,
+    stop: Stop | None = None,
 ) -> Observation:
     """Send the probe that `request` asks for, and tell what the taps in `namespaces` saw of it.
 
     `enter` enters a node's network namespace in this thread. `marker` marks the packets, one by
-    chance if there is none. Whatever ends the probe, an
-    interrupt too, everything it opened is closed. Raises ProbeError where it cannot be watched,
+    chance if there is none; `stop` is where they are said to be stopped. Whatever ends the probe,
+    an interrupt too, everything it opened is closed. Raises ProbeError where it cannot be watched,
     and MissingFeatureError without the right to open raw and packet sockets.
     """
     marker = marker or Marker(secrets.randbits(RANDOM_BITS))
@@ -45,7 +51,7 @@ def run_probe(
             taps.watch(responder.socket)
         injector = stack.enter_context(Injector(request, marker, enter))
         wait_for_timestamps(request.endpoints.source, enter)
-        run = _Run(request, marker, taps, responder, injector)
+        run = _Run(request, marker, taps, responder, injector, stop)
         run.send_all()
         run.listen()
         return run.observation()
@@ -61,12 +67,15 @@ class _Run:
         taps: Taps,
         responder: Responder,
         injector: Injector,
+        stop: Stop | None,
     ) -> None:
         self.request = request
         self.marker = marker
         self.taps = taps
         self.responder = responder
         self.injector = injector
+        self.stop = stop
+        self.stopped: set[int | None] = set()
         self.sightings: list[Sighting] = []
         self.send_errors: list[SendError] = []
         self.waiting: set[int] = set()
@@ -92,10 +101,29 @@ class _Run:
         """Collect until every packet is answered, or nothing new has come for the timeout."""
         end_ns = time.monotonic_ns() + _SILENCES * self.request.timeout_ns
         while self.waiting and self.collect_until(
-            min(self.last_event_ns + self.request.timeout_ns, end_ns)
+            min(self.last_event_ns + self.timeout_ns, end_ns)
         ):
             pass
         self.collect()
+
+    @property
+    def timeout_ns(self) -> int:
+        """How long to wait for what is still missing: not long for what ended as was foretold."""
+        stop = self.stop
+        if stop is None:
+            return self.request.timeout_ns
+        as_foretold = stop.last is None or None in self.stopped or self.waiting <= self.stopped
+        return stop.timeout_ns if as_foretold else self.request.timeout_ns
+
+    def compare(self, sighting: Sighting) -> None:
+        """Note what was seen right before the foretold stop; behind it, nothing is foretold."""
+        if self.stop is not None:
+            kind = PacketKind.REPLY if sighting.kind is PacketKind.RESET else sighting.kind
+            place = (sighting.netns, sighting.ifname, sighting.direction, kind)
+            if place in self.stop.behind:
+                self.stop = None
+            elif place == self.stop.last:
+                self.stopped.add(sighting.sequence)
 
     def collect_until(self, deadline_ns: int) -> bool:
         """Wait for something to come and collect it; return False when it is too late for that."""
@@ -121,6 +149,7 @@ class _Run:
     def note(self, sighting: Sighting) -> None:
         """Keep a sighting. A question that is asked again and again is no news to wait for."""
         self.sightings.append(sighting)
+        self.compare(sighting)
         if sighting.kind is not PacketKind.WHO_HAS:
             self.last_event_ns = time.monotonic_ns()
         if is_answer(sighting, self.request.endpoints.source) and sighting.sequence is not None:

@@ -116,6 +116,18 @@ class Walk:
         return self.arrived and not self.stops
 
 
+def steps_around(walks: Iterable[Walk], finding: Finding) -> tuple[list[WalkStep], list[WalkStep]]:
+    """The passages before a finding and behind it, on the walk that it is of and further on."""
+    steps = [step for walk in walks for step in walk.steps]
+    at = next(number for number, step in enumerate(steps) if step.finding is finding)
+    own = steps[at]
+    before = [step for step in steps[:at] if step.passage]
+    behind = [step for step in steps[at + 1 :] if step.passage]
+    if own.passage:  # what comes in was seen before it was stopped, what goes out was not
+        (before if own.direction is Direction.IN else behind).append(own)
+    return before, behind
+
+
 def cost(findings: Iterable[Finding], tables: Tables) -> int:
     """How unlikely it is that these are why a packet does not get there: the less, the better.
 
