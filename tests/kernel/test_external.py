@@ -253,6 +253,15 @@ DRIFTS: dict[str, Callable[[Host, str, str], object]] = {
     "address-more": lambda host, name, _: host.run(
         "ip", "address", "add", "198.18.0.1/30", "dev", name
     ),
+    "route": lambda host, name, _: host.run("ip", "route", "add", "198.51.100.0/24", "dev", name),
+    "qdisc": lambda host, name, _: host.run("tc", "qdisc", "add", "dev", name, "root", "pfifo"),
+    "neighbour": lambda host, name, address: host.run(
+        *("ip", "neigh", "add", str(IPv4Interface(address).ip + 2), "dev", name),
+        *("lladdr", "02:00:00:00:00:77"),
+    ),
+    "MAC": lambda host, name, _: host.run(
+        *("bridge", "fdb", "add", "02:00:00:00:00:77", "dev", name, "self"),
+    ),
     "forwarding-of-the-end": lambda _, name, __: (
         PROC_SYS / f"net/ipv4/conf/{name}/forwarding"
     ).write_text("0"),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyroute2.netlink import NLM_F_CREATE
+from pyroute2.netlink.nfnetlink.nftsocket import NFT_MSG_NEWOBJ
 
 from tests.kernel.conftest import INSIDE, Bench
 from vnetlab import lab as verbs
 from vnetlab.kernel import namespaces
+from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.nft_apply import change_nftables
+from vnetlab.kernel.nft_messages import batch_begin, batch_end, nft_object_msg, request
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import observe
 from vnetlab.realm.rootless.user_namespace import call_in_new
@@ -135,6 +140,20 @@ class Wire:
                     arrived.add(False)
         assert len(arrived) == 1
         return arrived.pop()
+
+
+def _nested(kind: int, content: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(content), kind) + content
+
+
+def _make_named(channel: Channel | None, table: NftTable, kind: int, data: bytes) -> None:
+    """An object called `named` in a table."""
+    assert channel is not None
+    attrs = {"TABLE": table.name, "NAME": "named", "TYPE": kind, "DATA": data}
+    message = request(nft_object_msg, NFT_MSG_NEWOBJ, table.family, **attrs)
+    message["header"]["flags"] = NLM_F_CREATE
+    made = [Request(message=message, purpose="make an object")]
+    channel.change_at_once(batch_begin(), made, batch_end())
 
 
 def _drift(bench: Bench) -> list[str]:
@@ -269,13 +288,22 @@ def test_what_somebody_does_to_nftables_is_told_and_undone(bench: Bench) -> None
         change_nftables(nodes.netfilter("hv1"), [Change(old=chain, new=edited)], handles)
         new = [Change(old=None, new=it) for it in (table, block)]
         change_nftables(nodes.netfilter("client"), new, handles)
-    table_told, chain_told = _drift(bench)
+        own = NftTable(netns="hv1", family=chain.family, name=chain.table)
+        for channel_of, held, kind, data in (
+            ("client", table, 1, _nested(1, bytes(8))),
+            ("hv1", own, 4, _nested(1, struct.pack(">Q", 5)) + _nested(2, struct.pack(">Q", 1))),
+            ("hv1", own, 2, _nested(1, struct.pack(">Q", 500))),
+        ):
+            _make_named(nodes.netfilter(channel_of), held, kind, data)
+    table_told, limit_told, quota_told, chain_told = _drift(bench)
+    assert quota_told == f"- nftables quota {own.family} {own.name} named in hv1"
+    assert limit_told == f"- nftables limit {own.family} {own.name} named in hv1"
     assert table_told == "- nftables table inet mine in client"
     assert chain_told == (
         "~ nftables chain bridge vnetlab web.eth0-ingress in hv1: - rule counter accept, "
         "+ rule 'web ingress 1: tcp/80,8000-8099'"
     )
-    assert len(bench.up(_GROUPS).changes) == 2
+    assert len(bench.up(_GROUPS).changes) == 4
     assert not _drift(bench)
 
 

@@ -256,9 +256,9 @@ def test_bonds_ports_and_vlans(bench: Bench, in_node: InNode) -> None:
     states = verbs.snapshot("bench", bench.root).tables.port_states.values()
     assert PortState.BLOCKING in states
     in_node("hv1", "bridge", "vlan", "set", "dev", "eno1", "vid", "10", "state", "4")
-    tables = verbs.snapshot("bench", bench.root).tables
-    eno1 = LinkId(netns="hv1", name="eno1")
-    assert tables.vlan_states == {(eno1, 10): PortState.BLOCKING}
+    state = verbs.snapshot("bench", bench.root).tables.state
+    (row,) = (it for it in state.bridge_vlans if it.id == ("hv1", "eno1", 10))
+    assert row.options == (("state", PortState.BLOCKING.value),)
 
 
 def _then(action: Action) -> object:

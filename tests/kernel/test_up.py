@@ -139,6 +139,28 @@ DRIFT = {
         "a",
         "ip neigh add fd00::77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent",
     ),
+    "noarp neighbour": (
+        "a",
+        "ip neigh add 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud noarp",
+    ),
+    "throw": ("a", "ip route add throw 192.0.2.0/24"),
+    "IPv6 throw": ("a", "ip -6 route add throw 2001:db8::/32"),
+    "local route": ("a", "ip route add local 192.0.2.0/24 dev lo"),
+    "local route elsewhere": ("a", "ip route add local 192.0.2.0/24 dev lo table main"),
+    "IPv6 local route": ("a", "ip -6 route add local 2001:db8::/32 dev lo"),
+    "broadcast route": ("a", "ip route add broadcast 192.0.2.255 dev eth0 table local"),
+    "IPv6 anycast route": ("a", "ip -6 route add anycast 2001:db8::1 dev eth0"),
+    "multicast route": ("a", "ip route add multicast 239.0.0.0/8 dev eth0"),
+    "address not accepted": ("a", "ip -4 route flush table local dev eth0"),
+    "route as the kernel's": ("a", "ip route add 192.0.2.0/24 via 10.0.0.1 proto kernel"),
+    "route with TOS": ("a", "ip route add 192.0.2.0/24 tos 0x10 via 10.0.0.1"),
+    "route by source": ("a", "ip -6 route add 2001:db8::/32 from fd00::/64 dev eth0"),
+    "rule with ports": ("a", "ip rule add prio 100 ipproto tcp dport 80 table 200"),
+    "main rule shadowed": ("a", "ip rule add prio 32766 table main suppress_prefixlength 0"),
+    "inverted rule": ("a", "ip rule add not from 10.0.0.0/24 prio 100 blackhole"),
+    "MAC received": ("a", "bridge fdb add 02:00:00:00:00:77 dev eth0 self"),
+    "MAC of a group received": ("a", "bridge fdb add 03:00:00:00:00:77 dev eth0 self"),
+    "MAC received by a port": ("hv1", "bridge fdb add 02:00:00:00:00:77 dev eno1 self permanent"),
     "loopback down": ("a", "ip link set lo down"),
     "alias gone": ("a", "ip link set eth0 alias x"),
 }
@@ -152,6 +174,20 @@ def test_drift_is_seen_and_repaired(bench: Bench, in_node: InNode, drift: str) -
     in_node(node, *command.split())
     assert verbs.status("bench", bench.root).drift
     assert bench.up(FLAT).changes
+    assert verbs.status("bench", bench.root).drift == ()
+
+
+@pytest.mark.needs("bridge-vlan-filtering", "802.1q", "netem")
+def test_a_vlan_that_a_port_blocks_is_made_anew(bench: Bench, in_node: InNode) -> None:
+    """What is set of one VLAN of a port shows in words, and goes."""
+    bench.up(ROUTED)
+    in_node("hv1", *["bridge", "vlan", "set", "dev", "eno1", "vid", "10", "state", "blocking"])
+    drift = verbs.status("bench", bench.root).drift
+    assert [describe_change(change) for change in drift] == [
+        "- VLAN 10 on hv1.eno1, state blocking",
+        "+ VLAN 10 on hv1.eno1: PVID no, egress tagged",
+    ]
+    bench.up(ROUTED)
     assert verbs.status("bench", bench.root).drift == ()
 
 

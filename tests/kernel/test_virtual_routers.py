@@ -121,6 +121,10 @@ def test_an_edit_changes_that_alone(
         ("ip route del 10.99.0.0/16 vrf cust", "+ route 10.99.0.0/16 via 10.20.0.13 dev eth0.20"),
         ("ip route add 10.1.0.0/16 via 10.20.0.13 vrf cust", "- route 10.1.0.0/16"),
         ("ip route del unreachable default vrf cust", "+ unreachable route default"),
+        ("ip rule del l3mdev", "+ IPv4 rule 1000: from all l3mdev in gw"),
+        ("ip -6 rule del l3mdev", "+ IPv6 rule 1000: from all l3mdev in gw"),
+        ("ip rule add l3mdev prio 7", "- IPv4 rule 7: from all l3mdev in gw"),
+        ("ip neigh add proxy 10.20.0.77 dev eth0.20", "- answered for: 10.20.0.77 on gw.eth0.20"),
         ("ip link add blue type vrf table 5", "- link gw.blue"),
     ],
 )

@@ -54,6 +54,9 @@ def _static(name: str, mac: str = MAC_B) -> FdbEntry:
     return FdbEntry(netns=where.netns, link=where.name, mac=mac, vlan=10)
 
 
+_BLOCKED = (("state", PortState.BLOCKING.value),)
+
+
 def _row(name: str, vid: int, *, pvid: bool, untagged: bool) -> BridgeVlan:
     return replace(vlan(name, vid), pvid=pvid, untagged=untagged)
 
@@ -152,8 +155,8 @@ CASES: dict[str, tuple[Reason, str, Packet, Change, Change]] = {
     ),
     "a VLAN of a port is blocked": (
         *(Reason.VLAN_BLOCKED, "tor.h2", UNICAST),
-        known(vlan_states={(at("tor.h2"), 10): PortState.BLOCKING}),
-        known(vlan_states={(at("tor.h2"), 20): PortState.BLOCKING}),
+        having(replace(vlan("tor.h2", 10), options=_BLOCKED)),
+        having(replace(vlan("tor.h2", 20), options=_BLOCKED)),
     ),
     "a port that the spanning tree blocks": (
         *(Reason.STP_BLOCKING, "tor.h2", UNICAST),

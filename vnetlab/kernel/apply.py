@@ -238,7 +238,7 @@ class _Applying:
         raise AssertionError(f"{phase.name} has no message for {item}")
 
     def _fdb_entry(self, item: FdbEntry, *, remove: bool) -> Any:
-        of_link = item.remote is not None
+        of_link = item.remote is not None or item.received
         on_bridge = LinkId(netns=item.netns, name=item.link) in self._old_bridges
         is_port = not of_link and not on_bridge
         return overlay_messages.fdb_entry(item, self._indexes, is_port=is_port, remove=remove)

@@ -13,6 +13,8 @@ from socket import AF_BRIDGE, AF_INET, AF_INET6
 
 from vnetlab.kernel.attributes import attributes
 from vnetlab.kernel.link_tables import number
+from vnetlab.kernel.messages import BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED
+from vnetlab.state.objects import BridgeVlan
 from vnetlab.state.switching import PortState
 from vnetlab.state.tables import LearnedEntry, NeighbourEntry, NeighbourState
 
@@ -24,7 +26,15 @@ _NUD_PERMANENT, _NUD_NOARP = 0x80, 0x40
 _NDA_DST, _NDA_LLADDR, _NDA_VLAN, _NDA_MASTER = 1, 2, 5, 9
 _IFA_ADDRESS, _IFA_FLAGS = 1, 8
 _DAD_FAILED, _TENTATIVE = 0x08, 0x40
-_VLANDB_ENTRY, _ENTRY_INFO, _ENTRY_RANGE, _ENTRY_STATE = 1, 1, 2, 3
+_VLANDB_ENTRY, _ENTRY_INFO, _ENTRY_RANGE, _ENTRY_TUNNEL, _TUNNEL_ID = 1, 1, 2, 4, 1
+_VLAN_OPTIONS = {
+    3: ("state", PortState.FORWARDING.value),
+    6: ("multicast_router", 1),
+    8: ("max_groups", 0),
+    9: ("neighbour_suppression", 0),
+}
+"""BRIDGE_VLANDB_ENTRY_*, and what each is in a new VLAN."""
+
 _STATES = {
     0x01: NeighbourState.INCOMPLETE,
     0x02: NeighbourState.REACHABLE,
@@ -131,15 +141,43 @@ def read_ipv6_addresses(bodies: Iterable[bytes], names: Names) -> Iterator[Ipv6A
         )
 
 
-def read_vlan_states(bodies: Iterable[bytes], names: Names) -> Iterator[tuple[str, int, PortState]]:
-    """The VLANs of ports whose state is not that of forwarding: link, VLAN id and state."""
+def read_bridge_vlans(
+    netns: str, bodies: Iterable[bytes], names: Names, bridges: Collection[str]
+) -> Iterator[BridgeVlan]:
+    """The VLANs of ports.
+
+    Those of the `bridges` say what their namespace may receive, which uses no bridge.
+    """
     for body in bodies:
         (index,) = struct.unpack_from("=4xI", body)
+        link = names.get(index)
+        if link is None or link in bridges:
+            continue
         for kind, content in attributes(body[8:]):
-            entry = dict(attributes(content)) if kind == _VLANDB_ENTRY else {}
-            state = entry.get(_ENTRY_STATE)
-            if state is None or PortState(state[0]) is PortState.FORWARDING or index not in names:
+            if kind != _VLANDB_ENTRY:
                 continue
-            (first,) = struct.unpack_from("=2xH", entry[_ENTRY_INFO])
+            entry = dict(attributes(content))
+            flags, first = struct.unpack_from("=HH", entry[_ENTRY_INFO])
             last = number(entry[_ENTRY_RANGE]) if _ENTRY_RANGE in entry else first
-            yield from ((names[index], vid, PortState(state[0])) for vid in range(first, last + 1))
+            options = tuple(sorted(_vlan_options(entry)))
+            tunnel = dict(options).get("tunnel", 0)
+            for vid in range(first, last + 1):
+                own = {"tunnel": tunnel + vid - first} if tunnel else {}
+                yield BridgeVlan(
+                    netns=netns,
+                    link=link,
+                    vid=vid,
+                    pvid=bool(flags & BRIDGE_VLAN_INFO_PVID),
+                    untagged=bool(flags & BRIDGE_VLAN_INFO_UNTAGGED),
+                    options=tuple(sorted((dict(options) | own).items())),
+                )
+
+
+def _vlan_options(entry: Mapping[int, bytes]) -> Iterator[tuple[str, int]]:
+    """What is not as in a new VLAN."""
+    for place, (name, default) in _VLAN_OPTIONS.items():
+        if place in entry and (value := number(entry[place])) != default:
+            yield name, value
+    tunnel = dict(attributes(entry.get(_ENTRY_TUNNEL, b"")))
+    if _TUNNEL_ID in tunnel:
+        yield "tunnel", number(tunnel[_TUNNEL_ID])

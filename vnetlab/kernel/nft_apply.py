@@ -18,7 +18,15 @@ from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import nft_messages as messages
 from vnetlab.kernel.netlink import Channel, Request, TransactionTooLargeError
 from vnetlab.state.diff import Change
-from vnetlab.state.nftables import NftChain, NftRule, NftSet, NftTable, edit_rules
+from vnetlab.state.nftables import (
+    NftChain,
+    NftNamed,
+    NftObject,
+    NftRule,
+    NftSet,
+    NftTable,
+    edit_rules,
+)
 from vnetlab.state.show import describe
 
 ChainId = tuple[str, str, str, str]
@@ -96,7 +104,7 @@ def _groups(changes: Sequence[Change], handles: RuleHandles) -> list[Group]:
 
 def _table_of(change: Change) -> TableId:
     subject = change.subject
-    assert isinstance(subject, NftTable | NftChain | NftSet)
+    assert isinstance(subject, NftTable | NftChain | NftSet | NftNamed)
     family, name = subject.id[1:3]
     return (subject.netns, family, name)
 
@@ -116,6 +124,9 @@ def _removals(changes: Sequence[Change], handles: RuleHandles) -> Iterator[Reque
     for item in gone:
         if isinstance(item, NftSet):
             yield _request("remove", item, messages.remove_set(item))
+    for item in gone:
+        if isinstance(item, NftNamed):
+            yield _request("remove", item, messages.remove_named(item))
     for item in gone:
         match item:
             case NftChain():
@@ -165,5 +176,5 @@ def _new_rules(
             yield rule, None if behind is None else handles[new.id][behind]
 
 
-def _request(verb: str, item: NftTable | NftChain | NftSet, message: object) -> Request:
+def _request(verb: str, item: NftObject, message: object) -> Request:
     return Request(message=message, purpose=f"{verb} {describe(item)}")

@@ -16,6 +16,8 @@ from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_APPEND, NLM_F_CREATE
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
 from pyroute2.netlink.nfnetlink.nftsocket import (
     NFT_MSG_DELCHAIN,
+    NFT_MSG_DELFLOWTABLE,
+    NFT_MSG_DELOBJ,
     NFT_MSG_DELRULE,
     NFT_MSG_DELSET,
     NFT_MSG_DELTABLE,
@@ -25,19 +27,32 @@ from pyroute2.netlink.nfnetlink.nftsocket import (
     NFT_MSG_NEWSETELEM,
     NFT_MSG_NEWTABLE,
     nft_chain_msg,
+    nft_flowtable_msg,
     nft_set_msg,
     nft_table_msg,
 )
 
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nft_expressions import ANONYMOUS_SET, attribute, encode_expressions
-from vnetlab.state.nftables import NftChain, NftHook, NftRule, NftSet, NftTable
+from vnetlab.state.nftables import NftChain, NftHook, NftNamed, NftRule, NftSet, NftTable
 
 FAMILIES = {"inet": 1, "ip": 2, "arp": 3, "netdev": 5, "bridge": 7, "ip6": 10}
 DORMANT = 1  # NFT_TABLE_F_DORMANT
 OWNED = 2  # NFT_TABLE_F_OWNER: it goes with the socket that made it
 TRACE_TABLE = "vnetlab-trace-"
 """How the names of the tables of running probes begin."""
+NAMED_KINDS = {
+    1: "counter",
+    2: "quota",
+    3: "ct helper",
+    4: "limit",
+    6: "tunnel",
+    7: "ct timeout",
+    9: "ct expectation",
+    10: "synproxy",
+}
+"""nft's words for NFT_OBJECT_*."""
+FLOWTABLE = "flowtable"
 INTERVAL_END = 1  # NFT_SET_ELEM_INTERVAL_END
 COMMENT = 0  # NFTNL_UDATA_RULE_COMMENT
 
@@ -77,6 +92,19 @@ class nft_raw_elements_msg(nfgen_msg):  # type: ignore[misc] # noqa: N801 - pyro
         ("NFTA_SET_ELEM_LIST_SET", "asciiz"),
         ("NFTA_SET_ELEM_LIST_ELEMENTS", "cdata"),
         ("NFTA_SET_ELEM_LIST_SET_ID", "be32"),
+    )
+
+
+class nft_object_msg(nfgen_msg):  # type: ignore[misc] # noqa: N801 - pyroute2 has no types, and such names
+    """A named counter, limit or the like, with what it is set to as it is."""
+
+    prefix = "NFTA_OBJ_"
+    nla_map = (
+        ("NFTA_OBJ_UNSPEC", "none"),
+        ("NFTA_OBJ_TABLE", "asciiz"),
+        ("NFTA_OBJ_NAME", "asciiz"),
+        ("NFTA_OBJ_TYPE", "be32"),
+        ("NFTA_OBJ_DATA", "cdata"),
     )
 
 
@@ -162,6 +190,16 @@ def remove_rules(chain: NftChain, handle: int | None = None) -> Any:
 def remove_set(item: NftSet) -> Any:
     """A named set."""
     return request(nft_raw_set_msg, NFT_MSG_DELSET, item.family, TABLE=item.table, NAME=item.name)
+
+
+def remove_named(item: NftNamed) -> Any:
+    """A named counter, limit or the like, or a flowtable."""
+    attrs = {"TABLE": item.table, "NAME": item.name}
+    if item.kind == FLOWTABLE:
+        return request(nft_flowtable_msg, NFT_MSG_DELFLOWTABLE, item.family, **attrs)
+    known = {name: number for number, name in NAMED_KINDS.items()}
+    kind = known.get(item.kind) or int(item.kind.rpartition(" ")[2])
+    return request(nft_object_msg, NFT_MSG_DELOBJ, item.family, **attrs, TYPE=kind)
 
 
 def make_rule(

@@ -1,22 +1,26 @@
-"""EFFECT: the tables, chains, rules and sets of a namespace's nftables.
+"""EFFECT: the tables, chains, rules, sets and named objects of a namespace's nftables.
 
-Nothing is asked of a namespace without tables but whether it has any.
+Nothing is asked of a namespace without tables but whether it has any, and of named objects only
+where a table counts more in it than its chains and sets.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
 from pyroute2.netlink.nfnetlink.nftsocket import (
     NFT_MSG_GETCHAIN,
+    NFT_MSG_GETFLOWTABLE,
+    NFT_MSG_GETOBJ,
     NFT_MSG_GETRULE,
     NFT_MSG_GETSET,
     NFT_MSG_GETSETELEM,
     NFT_MSG_GETTABLE,
     nft_chain_msg,
+    nft_flowtable_msg,
     nft_table_msg,
 )
 
@@ -26,17 +30,20 @@ from vnetlab.kernel.nft_expressions import Elements, attributes, decode_data, de
 from vnetlab.kernel.nft_messages import (
     COMMENT,
     DORMANT,
+    FLOWTABLE,
     INTERVAL_END,
+    NAMED_KINDS,
     OWNED,
     TRACE_TABLE,
     family_of,
+    nft_object_msg,
     nft_raw_elements_msg,
     nft_raw_rule_msg,
     nft_raw_set_msg,
     point_of,
     request,
 )
-from vnetlab.state.nftables import NftChain, NftHook, NftObject, NftRule, NftSet, NftTable
+from vnetlab.state.nftables import NftChain, NftHook, NftNamed, NftObject, NftRule, NftSet, NftTable
 
 _KEY, _DATA, _FLAGS, _KEY_END = 1, 2, 3, 10  # NFTA_SET_ELEM_*
 _DESC_CONCAT = 2  # NFTA_SET_DESC_CONCAT
@@ -69,11 +76,13 @@ def read_nftables(
         yield _table(netns, message), ()
     if not found:
         return
+    held: Counter[_TableId] = Counter()
     anonymous: dict[_TableId, dict[str, tuple[str, ...]]] = defaultdict(dict)
     for message in _dump(channel, nft_raw_set_msg, NFT_MSG_GETSET):
         table, name = _table_id(message, "NFTA_SET_TABLE"), message.get_attr("NFTA_SET_NAME")
         if table not in found:
             continue
+        held[table] += 1
         elements = _elements(channel, table, message)
         if "NFT_SET_ANONYMOUS" in (message.get_attr("NFTA_SET_FLAGS") or ()):
             anonymous[table][name] = elements
@@ -85,8 +94,32 @@ def read_nftables(
             )
     rules = _read_rules(channel, anonymous, found)
     for message in _dump(channel, nft_chain_msg, NFT_MSG_GETCHAIN):
-        if _table_id(message, "NFTA_CHAIN_TABLE") in found:
+        table = _table_id(message, "NFTA_CHAIN_TABLE")
+        if table in found:
+            held[table] += 1
             yield _chain(netns, message, rules)
+    if any(message.get_attr("NFTA_TABLE_USE") != held[id_] for id_, message in found.items()):
+        for item in _named(netns, channel):
+            if (item.family, item.table) in found:
+                yield item, ()
+
+
+def _named(netns: str, channel: Channel) -> Iterator[NftNamed]:
+    """What tables hold beside their chains and sets, of every table."""
+    for prefix, number, kind in (
+        ("NFTA_OBJ", NFT_MSG_GETOBJ, nft_object_msg),
+        ("NFTA_FLOWTABLE", NFT_MSG_GETFLOWTABLE, nft_flowtable_msg),
+    ):
+        for message in _dump(channel, kind, number):
+            family, table = _table_id(message, f"{prefix}_TABLE")
+            of_kind = message.get_attr(f"{prefix}_TYPE")
+            yield NftNamed(
+                netns=netns,
+                family=family,
+                table=table,
+                kind=NAMED_KINDS.get(of_kind, f"object {of_kind}") if of_kind else FLOWTABLE,
+                name=message.get_attr(f"{prefix}_NAME"),
+            )
 
 
 def _is_of_trace(message: Any) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from socket import AF_BRIDGE
 from typing import Any
 
 from pyroute2.netlink.rtnl import RTM_GETQDISC
@@ -17,13 +16,18 @@ from vnetlab.kernel.bridge_timers import with_own_times
 from vnetlab.kernel.filter_messages import get_filters, read_filters
 from vnetlab.kernel.limits import observe_limits
 from vnetlab.kernel.messages import (
-    BRIDGE_VLAN_INFO_PVID,
-    BRIDGE_VLAN_INFO_UNTAGGED,
     IFF_UP,
     IN6_ADDR_GEN_MODE_NONE,
     Indexes,
     get_links,
     parse_alias,
+)
+from vnetlab.kernel.neighbour_tables import (
+    RTM_GETNEIGH,
+    RTM_GETVLAN,
+    neighbour_request,
+    read_bridge_vlans,
+    vlan_request,
 )
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nft_apply import ChainId, RuleHandles
@@ -31,7 +35,7 @@ from vnetlab.kernel.nft_observe import Wanted, every_table, read_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.outside import host_ends
-from vnetlab.kernel.overlay_messages import get_fdb, read_fdb, read_vxlan
+from vnetlab.kernel.overlay_messages import read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.kernel.services import observe_services
 from vnetlab.kernel.switching_attributes import read_bond, read_bridge
@@ -40,21 +44,22 @@ from vnetlab.state.filters import HOOKS, Filter
 from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import (
     Address,
-    BridgeVlan,
     Kind,
     Link,
     LinkId,
     Namespace,
     Object,
     Qdisc,
+    Role,
+    Route,
     State,
     Sysctl,
     collect,
 )
 from vnetlab.state.outside import HOST, HOST_FAMILY, table_of
+from vnetlab.state.routing import Neighbour
 from vnetlab.state.switching import BridgeSettings
 
-_RTEXT_FILTER_BRVLAN = 2
 _LOOPBACK = 1
 _KINDS = {kind.value: kind for kind in Kind}
 _FALLBACK_TUNNELS = frozenset(
@@ -117,31 +122,43 @@ class _Reading:
         messages = [message for message, _ in replies]
         names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
         slaves: list[tuple[Link, Any, bytes]] = []
-        filtering = forwarding = False
+        filtering = False
+        role = None
         macs = {message.get_attr("IFLA_ADDRESS") for message in messages}
         for message, raw in replies:
             if message["index"] == _LOOPBACK:
-                self.objects.append(_namespace(netns, message))
+                self.objects.append(node := _namespace(netns, message))
+                role = node.role
                 continue
             link = _link(netns, message, names)
             if link.kind is None and link.name in _FALLBACK_TUNNELS:
                 continue
             link = replace(link, bridge=with_own_times(link.bridge, link.name, channel))
             filtering |= link.vlan_filtering
-            forwarding |= link.kind in (Kind.BRIDGE, Kind.VXLAN)
             slaves.append((link, message, raw))
             self.indexes[link.id] = message["index"]
             self._lower[link.id] = message.get_attr("IFLA_LINK") or 0
         stp = {link.name for link, *_ in slaves if link.bridge.stp}
         self._links += (add_slave_settings(*slave, stp=stp) for slave in slaves)
         if filtering:
-            self.objects += _bridge_vlans(netns, channel, names)
-        if forwarding:
-            entries = read_fdb(netns, channel.dump_raw(get_fdb()), names, own=macs)
-            # A bridge that does not filter has an entry for each VLAN beside the one that counts.
-            self.objects += [entry for entry in entries if filtering or entry.vlan is None]
-        up = frozenset(names[m["index"]] for m in messages if m["flags"] & IFF_UP)
-        self.objects += read_routing(netns, channel, NamedLinks(names=names, up=up))
+            bridges = {link.name for link, *_ in slaves if link.kind is Kind.BRIDGE}
+            vlans = channel.dump_bodies(RTM_GETVLAN, vlan_request())
+            self.objects += read_bridge_vlans(netns, vlans, names, bridges)
+        fdb = channel.dump_bodies(RTM_GETNEIGH, neighbour_request(bridges=True))
+        entries = read_fdb(netns, fdb, names, own=macs)
+        # A bridge that does not filter has an entry for each VLAN beside the one that counts.
+        self.objects += [entry for entry in entries if filtering or entry.vlan is None]
+        found = NamedLinks(
+            names=names,
+            up=frozenset(names[m["index"]] for m in messages if m["flags"] & IFF_UP),
+            with_vrf=any(link.kind is Kind.VRF for link, *_ in slaves),
+            answers=role is Role.ROUTER,
+        )
+        self.objects += read_routing(netns, channel, found)
+        self._read_qdiscs(netns, channel, names)
+
+    def _read_qdiscs(self, netns: str, channel: Channel, names: dict[int, str]) -> None:
+        """Those of the links with `names`, and the filters at their hooks."""
         qdiscs = list(_qdiscs(netns, channel, names))
         self.objects += qdiscs
         for hooked in (qdisc.link for qdisc in qdiscs if qdisc.kind == "clsact"):
@@ -156,7 +173,7 @@ class _Reading:
                 self.rule_handles[item.id] = handles
 
     def read_outside(self, nodes: Nodes) -> None:
-        """Of the host the ends of the lab's links, their addresses, and the lab's table."""
+        """Of the host the ends of the lab's links, what is on them, and the lab's table."""
         channel = nodes.channel(HOST)
         messages = channel.dump(get_links())
         names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
@@ -170,8 +187,12 @@ class _Reading:
         up = frozenset(names[m["index"]] for m in messages if m["flags"] & IFF_UP)
         ends = {names[index] for index in own}
         for item in read_routing(HOST, channel, NamedLinks(names=names, up=up)):
-            if isinstance(item, Address) and item.link in ends:
+            if isinstance(item, Address | Route | Neighbour) and item.link in ends:
                 self.objects.append(item)
+        fdb = channel.dump_bodies(RTM_GETNEIGH, neighbour_request(bridges=True))
+        macs = {message.get_attr("IFLA_ADDRESS") for message in messages}
+        self.objects += (it for it in read_fdb(HOST, fdb, names, own=macs) if it.link in ends)
+        self._read_qdiscs(HOST, channel, {index: names[index] for index in own})
         table = (HOST_FAMILY, table_of(nodes.lab.name))
         self.read_nftables(HOST, nodes.netfilter(HOST), lambda *found: found == table)
 
@@ -232,28 +253,12 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
     return replace(link, activity=bond_activity(link, message, data)) if link.bond else link
 
 
-def _bridge_vlans(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[BridgeVlan]:
-    """Those of ports. A bridge's own say what its namespace may receive, which uses no bridge."""
-    for message in channel.dump(get_links(family=AF_BRIDGE, filters=_RTEXT_FILTER_BRVLAN)):
-        if message["index"] == message.get_attr("IFLA_MASTER"):
-            continue
-        spec = message.get_attr("IFLA_AF_SPEC")
-        for vlan in spec.get_attrs("IFLA_BRIDGE_VLAN_INFO") if spec else ():
-            yield BridgeVlan(
-                netns=netns,
-                link=names[message["index"]],
-                vid=vlan["vid"],
-                pvid=bool(vlan["flags"] & BRIDGE_VLAN_INFO_PVID),
-                untagged=bool(vlan["flags"] & BRIDGE_VLAN_INFO_UNTAGGED),
-            )
-
-
 def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdisc]:
     """Those that somebody set: the kernel's default ones have no handle."""
     message = tcmsg()
     message["header"]["type"] = RTM_GETQDISC
     for reply in channel.dump(message):
-        if reply["handle"] >> 16:
+        if reply["handle"] >> 16 and reply["index"] in names:
             yield Qdisc(
                 netns=netns,
                 link=names[reply["index"]],

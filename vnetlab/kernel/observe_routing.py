@@ -14,31 +14,56 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from vnetlab.kernel.neighbour_tables import neighbour_request, read_proxied
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.routing_messages import (
+    NUD_NOARP,
     NUD_PERMANENT,
     RTPROT_KERNEL,
     RULE_ACTIONS,
+    RULE_FIELDS,
 )
 from vnetlab.state.compile.parts import DEFAULT_ROUTE
 from vnetlab.state.objects import Address, Object, Route, RouteKind
-from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.overlays import ANY_MAC
+from vnetlab.state.routing import L3MDEV, Neighbour, PolicyRule
 
-_LOCAL_TABLE = 255
 _IPV6_METRIC = 1024
 """What a route of IPv6 has that was given no metric: IP6_RT_PRIO_USER."""
 
 _ROUTE_KINDS = {kind.value: kind for kind in RouteKind}
-_RTM_F_CLONED = 0x200
+_RTM_F_CLONED, _RTNH_F_ONLINK = 0x200, 4
+_FIB_RULE_FLAGS_OF_STATE = 0x1D
+"""All but FIB_RULE_INVERT: whether its links and its target are there, and the like."""
+_MULTICAST = 1  # in the first byte of a MAC
+_ALL_BITS = 0xFFFFFFFF
+_RULE_ATTRIBUTES = {
+    "GOTO": None,
+    "FLOW": None,
+    "TUN_ID": None,
+    "SUPPRESS_IFGROUP": _ALL_BITS,
+    "SUPPRESS_PREFIXLEN": _ALL_BITS,
+    "FWMASK": _ALL_BITS,
+    "UID_RANGE": None,
+    "IP_PROTO": None,
+    "SPORT_RANGE": None,
+    "DPORT_RANGE": None,
+}
+"""Each with what it is where nobody gave it."""
 _VERSIONS = {AF_INET: 4, AF_INET6: 6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedLinks:
-    """The names of a namespace's links by index, and which of them are up."""
+    """The names of a namespace's links by index, which of them are up, and if one is a VRF.
+
+    `answers`: the namespace forwards, so that its links may answer for others.
+    """
 
     names: dict[int, str]
     up: frozenset[str]
+    with_vrf: bool = False
+    answers: bool = False
 
 
 def read_routing(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Object]:
@@ -46,7 +71,7 @@ def read_routing(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Ob
     routes = list(_dump_routes(channel))
     yield from _addresses(netns, channel, links, routes)
     yield from _routes(netns, links, routes)
-    yield from _policy_rules(netns, channel)
+    yield from _policy_rules(netns, channel, links)
     yield from _neighbours(netns, channel, links)
 
 
@@ -55,7 +80,7 @@ def _dump_routes(channel: Channel) -> Iterator[Any]:
     message["header"]["type"] = RTM_GETROUTE
     message["family"] = AF_UNSPEC  # pyroute2 would ask for IPv4 alone
     for reply in channel.dump(message):
-        if _table(reply) != _LOCAL_TABLE and not reply["flags"] & _RTM_F_CLONED:
+        if not reply["flags"] & _RTM_F_CLONED:
             yield reply
 
 
@@ -68,10 +93,16 @@ def _addresses(
 ) -> Iterator[Address]:
     message = ifaddrmsg()
     message["header"]["type"] = RTM_GETADDR
+    by_kernel = [reply for reply in routes if reply["proto"] == RTPROT_KERNEL]
     brought = {
         (_destination(reply), links.names.get(reply.get_attr("RTA_OIF")))
-        for reply in routes
-        if reply["proto"] == RTPROT_KERNEL
+        for reply in by_kernel
+        if reply["type"] == RouteKind.UNICAST.value
+    }
+    accepted = {
+        (reply.get_attr("RTA_DST"), links.names.get(reply.get_attr("RTA_OIF")))
+        for reply in by_kernel
+        if reply["type"] == RouteKind.LOCAL.value
     }
     for reply in channel.dump(message):
         text = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
@@ -80,19 +111,26 @@ def _addresses(
             continue
         link = links.names[reply["index"]]
         single = interface.network.num_addresses == 1
-        routed = single or link not in links.up or (interface.network, link) in brought
-        yield Address(netns=netns, link=link, interface=interface, prefix_route=routed)
+        down = link not in links.up
+        yield Address(
+            netns=netns,
+            link=link,
+            interface=interface,
+            prefix_route=single or down or (interface.network, link) in brought,
+            accepted=interface.version == 6 or down or (text, link) in accepted,
+        )
 
 
 def _routes(netns: str, links: NamedLinks, routes: list[Any]) -> Iterator[Route]:
     """Those that the kernel did not make itself."""
     for reply in routes:
         kind = _ROUTE_KINDS.get(reply["type"])
-        if kind is None or reply["proto"] == RTPROT_KERNEL:
+        if kind is None or _is_by_kernel(reply):
             continue
         unicast = kind is RouteKind.UNICAST
         via = reply.get_attr("RTA_GATEWAY")
         metric = reply.get_attr("RTA_PRIORITY") or 0
+        source = reply.get_attr("RTA_SRC")
         by_default = reply["family"] == AF_INET6 and metric == _IPV6_METRIC
         yield Route(
             netns=netns,
@@ -102,7 +140,32 @@ def _routes(netns: str, links: NamedLinks, routes: list[Any]) -> Iterator[Route]
             table=_table(reply),
             kind=kind,
             metric=0 if by_default else metric,
+            tos=reply["tos"],
+            sources=IPv6Network((source, reply["src_len"])) if source else None,
+            more=tuple(_more(reply)),
         )
+
+
+def _is_by_kernel(reply: Any) -> bool:
+    """Whether an address or link has brought it; such a one has no gateway."""
+    by_hand = any(reply.get_attr(name) for name in ("RTA_GATEWAY", "RTA_VIA", "RTA_MULTIPATH"))
+    return reply["proto"] == RTPROT_KERNEL and not by_hand
+
+
+def _more(reply: Any) -> Iterator[str]:
+    """What a route says that none of ours does."""
+    for name, word in (("RTA_PREFSRC", "src"), ("RTA_FLOW", "realm")):
+        if value := reply.get_attr(name):
+            yield f"{word} {value}"
+    for hop in reply.get_attr("RTA_MULTIPATH") or ():
+        yield f"nexthop via {hop.get_attr('RTA_GATEWAY')} weight {hop['hops'] + 1}"
+    if reply["flags"] & _RTNH_F_ONLINK:
+        yield "onlink"
+    if reply.get_attr("RTA_ENCAP_TYPE"):
+        yield f"encap {reply.get_attr('RTA_ENCAP_TYPE')}"
+    metrics = reply.get_attr("RTA_METRICS")
+    for name, value in metrics["attrs"] if metrics else ():
+        yield f"{name.removeprefix('RTAX_').lower()} {value}"
 
 
 def _destination(reply: Any) -> IPv4Network | IPv6Network:
@@ -111,28 +174,39 @@ def _destination(reply: Any) -> IPv4Network | IPv6Network:
     return ip_network(f"{address}/{reply['dst_len']}") if address else DEFAULT_ROUTE[version]
 
 
-def _policy_rules(netns: str, channel: Channel) -> Iterator[PolicyRule]:
-    """All but the one that sends packets of a VRF to its table: it comes with the VRF."""
+def _policy_rules(netns: str, channel: Channel, links: NamedLinks) -> Iterator[PolicyRule]:
+    """All, but without a VRF not the one that sends a VRF's packets to its table: it stays."""
     message = fibmsg()
     message["header"]["type"] = RTM_GETRULE
     message["family"] = AF_UNSPEC
     for reply in channel.dump(message):
         family = reply["family"]
-        if family not in _VERSIONS or reply.get_attr("FRA_L3MDEV"):
+        of_vrfs = bool(reply.get_attr("FRA_L3MDEV"))
+        if family not in _VERSIONS or (of_vrfs and not links.with_vrf):
             continue
         source, destination = reply.get_attr("FRA_SRC"), reply.get_attr("FRA_DST")
         yield PolicyRule(
             netns=netns,
             version=_VERSIONS[family],
             priority=reply.get_attr("FRA_PRIORITY") or 0,
-            action=RULE_ACTIONS.get(reply["action"], "nop"),
+            action=L3MDEV if of_vrfs else RULE_ACTIONS.get(reply["action"], "nop"),
             table=reply.get_attr("FRA_TABLE") or reply["table"] or None,
             source=ip_network(f"{source}/{reply['src_len']}") if source else None,
             destination=ip_network(f"{destination}/{reply['dst_len']}") if destination else None,
             iif=reply.get_attr("FRA_IIFNAME"),
             oif=reply.get_attr("FRA_OIFNAME"),
             mark=reply.get_attr("FRA_FWMARK"),
+            more=tuple(sorted(_more_of_rule(reply))),
         )
+
+
+def _more_of_rule(reply: Any) -> Iterator[tuple[str, int | str]]:
+    for name in RULE_FIELDS:
+        if value := reply[name] & ~_FIB_RULE_FLAGS_OF_STATE if name == "flags" else reply[name]:
+            yield name, value
+    for name, default in _RULE_ATTRIBUTES.items():
+        if (value := reply.get_attr(f"FRA_{name}")) not in (None, default):
+            yield name, value
 
 
 def _neighbours(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Neighbour]:
@@ -140,10 +214,21 @@ def _neighbours(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Nei
     message["header"]["type"] = RTM_GETNEIGH
     for reply in channel.dump(message):
         mac = reply.get_attr("NDA_LLADDR")
-        if reply["family"] in _VERSIONS and reply["state"] & NUD_PERMANENT and mac:
+        if reply["family"] in _VERSIONS and mac and _is_fixed(reply["state"], mac):
             yield Neighbour(
                 netns=netns,
                 link=links.names[reply["ifindex"]],
                 address=ip_address(reply.get_attr("NDA_DST")),
                 mac=mac,
             )
+    if links.answers:
+        proxied = channel.dump_bodies(RTM_GETNEIGH, neighbour_request(proxied=True))
+        for link, address in read_proxied(proxied, links.names):
+            yield Neighbour(netns=netns, link=link, address=address, mac="")
+
+
+def _is_fixed(state: int, mac: str) -> bool:
+    """The kernel itself takes no question for needed where many or nobody are meant."""
+    first = int(mac[:2], 16)
+    needs_none = bool(state & NUD_NOARP) and not first & _MULTICAST and mac != ANY_MAC
+    return bool(state & NUD_PERMANENT) or needs_none

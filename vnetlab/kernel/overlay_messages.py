@@ -14,7 +14,7 @@ from socket import AF_BRIDGE
 from typing import Any
 
 from pyroute2.netlink import NLM_F_APPEND, NLM_F_CREATE
-from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_GETNEIGH, RTM_NEWNEIGH
+from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_NEWNEIGH
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from vnetlab.kernel.attributes import attributes
@@ -27,7 +27,8 @@ _NTF_SELF, _NTF_MASTER = 2, 4
 _NDA_DST, _NDA_LLADDR, _NDA_VLAN, _NDA_PORT = 1, 2, 5, 6
 _NDA_VNI, _NDA_IFINDEX, _NDA_MASTER = 7, 8, 9
 _NDMSG = struct.Struct("=BBHiHBB")
-_HEADER_BYTES = 16
+_JOINED = ("01:00:5e:", "33:33:", "01:80:c2:")
+"""How the MACs of groups begin that the kernel joins by itself: of IP, and of IEEE 802.1."""
 
 
 def create_vxlan(link: Link, index: int) -> Any:
@@ -78,7 +79,7 @@ def fdb_entry(entry: FdbEntry, indexes: Indexes, *, is_port: bool, remove: bool 
     message["header"]["flags"] = 0 if remove else NLM_F_CREATE | NLM_F_APPEND
     message["family"] = AF_BRIDGE
     message["ifindex"] = indexes[LinkId(netns=entry.netns, name=entry.link)]
-    message["state"] = _NUD_PERMANENT if entry.remote else _NUD_NOARP
+    message["state"] = _NUD_PERMANENT if entry.remote or entry.received else _NUD_NOARP
     message["flags"] = _NTF_MASTER if is_port else _NTF_SELF
     attrs: list[tuple[str, Any]] = [("NDA_LLADDR", entry.mac)]
     if entry.remote is not None:
@@ -95,31 +96,27 @@ def fdb_entry(entry: FdbEntry, indexes: Indexes, *, is_port: bool, remove: bool 
     return message
 
 
-def get_fdb() -> Any:
-    """The request for all forwarding entries of a namespace."""
-    message = ndmsg()
-    message["header"]["type"] = RTM_GETNEIGH
-    message["family"] = AF_BRIDGE
-    return message
-
-
 def read_fdb(
     netns: str, replies: list[bytes], names: dict[int, str], *, own: Collection[str]
 ) -> Iterator[FdbEntry]:
     """The static entries that somebody configured.
 
-    `own` are the MACs of the namespace's links: a bridge has an entry for each by itself.
+    `own` are the MACs of the namespace's links: a bridge has an entry for each by itself, and a
+    link receives also what those above it have.
     """
     for reply in replies:
-        _, _, _, index, state, _, _ = _NDMSG.unpack_from(reply, _HEADER_BYTES)
+        _, _, _, index, state, flags, _ = _NDMSG.unpack_from(reply)
         if not state & (_NUD_PERMANENT | _NUD_NOARP):
             continue
-        found = dict(attributes(reply[_HEADER_BYTES + _NDMSG.size :]))
+        found = dict(attributes(reply[_NDMSG.size :]))
         mac = found[_NDA_LLADDR].hex(":")
         remote = _address(found.get(_NDA_DST))
         of_bridge = _NDA_MASTER in found and not (state & _NUD_PERMANENT and mac in own)
-        if remote is None and not of_bridge:
-            continue  # what a link receives besides its own MAC: the kernel keeps account of it
+        received = remote is None and bool(flags & _NTF_SELF) and _NDA_MASTER not in found
+        if received and (mac in own or mac.startswith(_JOINED)):
+            continue
+        if remote is None and not of_bridge and not received:
+            continue
         yield FdbEntry(
             netns=netns,
             link=names[index],
@@ -129,6 +126,7 @@ def read_fdb(
             port=_number(found.get(_NDA_PORT), order="big"),
             vni=_number(found.get(_NDA_VNI)),
             out=names.get(_number(found.get(_NDA_IFINDEX)) or 0),
+            received=received,
         )
 
 

@@ -22,11 +22,14 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from vnetlab.kernel.messages import FAMILIES, Indexes
 from vnetlab.state.objects import LinkId, Route, RouteKind
-from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.routing import L3MDEV, Neighbour, PolicyRule
 
 RULE_ACTIONS = {1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 RTPROT_KERNEL, _RTPROT_STATIC = 2, 4
-NUD_PERMANENT = 0x80
+NUD_PERMANENT, NUD_NOARP = 0x80, 0x40
+NTF_PROXY = 8
+RULE_FIELDS = ("tos", "flags")
+"""What a rule can say in its header beside its prefixes, table and action."""
 
 _NEW = NLM_F_CREATE | NLM_F_EXCL
 _RT_TABLE_UNSPEC = 0
@@ -45,11 +48,15 @@ def route(item: Route, indexes: Indexes, *, remove: bool = False) -> Any:
     message["type"] = item.kind.value
     message["proto"] = 0 if remove else _RTPROT_STATIC
     message["scope"] = _RT_SCOPE_NOWHERE if remove else _scope(item)
+    message["tos"] = item.tos
     attrs: list[tuple[str, Any]] = [("RTA_TABLE", item.table)]
     if item.metric:
         attrs.append(("RTA_PRIORITY", item.metric))
     if item.destination.prefixlen:
         attrs.append(("RTA_DST", str(item.destination.network_address)))
+    if item.sources is not None:
+        message["src_len"] = item.sources.prefixlen
+        attrs.append(("RTA_SRC", str(item.sources.network_address)))
     if item.via is not None:
         attrs.append(("RTA_GATEWAY", str(item.via)))
     if item.link is not None:
@@ -60,7 +67,9 @@ def route(item: Route, indexes: Indexes, *, remove: bool = False) -> Any:
 
 def policy_rule(item: PolicyRule, *, remove: bool = False) -> Any:
     """A rule that chooses a table."""
-    number = next(number for number, name in RULE_ACTIONS.items() if name == item.action)
+    is_of_vrfs = item.action == L3MDEV
+    action = "lookup" if is_of_vrfs else item.action
+    number = next(number for number, name in RULE_ACTIONS.items() if name == action)
     message = fibmsg()
     message["header"]["type"] = RTM_DELRULE if remove else RTM_NEWRULE
     message["header"]["flags"] = 0 if remove else _NEW
@@ -73,6 +82,13 @@ def policy_rule(item: PolicyRule, *, remove: bool = False) -> Any:
         attrs.append(("FRA_PROTOCOL", RTPROT_KERNEL))  # as the kernel's own: no more are desired
     if table:
         attrs.append(("FRA_TABLE", table))
+    if is_of_vrfs:
+        attrs.append(("FRA_L3MDEV", 1))
+    for more, said in item.more:
+        if more in RULE_FIELDS:
+            message[more] = said
+        else:
+            attrs.append((f"FRA_{more}", said))
     for prefix, name, length in (
         (item.source, "FRA_SRC", "src_len"),
         (item.destination, "FRA_DST", "dst_len"),
@@ -98,8 +114,12 @@ def neighbour(item: Neighbour, indexes: Indexes, *, remove: bool = False) -> Any
     message["header"]["flags"] = 0 if remove else _NEW
     message["family"] = FAMILIES[item.address.version]
     message["ifindex"] = indexes[LinkId(netns=item.netns, name=item.link)]
-    message["state"] = NUD_PERMANENT
-    message["attrs"] = [("NDA_DST", str(item.address)), ("NDA_LLADDR", item.mac)]
+    if item.mac:
+        message["state"] = NUD_PERMANENT
+        message["attrs"] = [("NDA_DST", str(item.address)), ("NDA_LLADDR", item.mac)]
+    else:
+        message["flags"] = NTF_PROXY
+        message["attrs"] = [("NDA_DST", str(item.address))]
     return message
 
 

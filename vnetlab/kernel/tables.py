@@ -19,15 +19,12 @@ from vnetlab.kernel.listeners import read_listeners
 from vnetlab.kernel.neighbour_tables import (
     RTM_GETADDR,
     RTM_GETNEIGH,
-    RTM_GETVLAN,
     address_request,
     neighbour_request,
     read_ipv6_addresses,
     read_learned,
     read_neighbours,
     read_proxied,
-    read_vlan_states,
-    vlan_request,
 )
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nodes import Nodes
@@ -90,7 +87,6 @@ class _Reading:
 
     carriers: dict[LinkId, Carrier] = field(default_factory=dict)
     port_states: dict[LinkId, PortState] = field(default_factory=dict)
-    vlan_states: dict[tuple[LinkId, int], PortState] = field(default_factory=dict)
     learned: list[LearnedEntry] = field(default_factory=list)
     neighbours: list[NeighbourEntry] = field(default_factory=list)
     active_slaves: dict[LinkId, frozenset[str]] = field(default_factory=dict)
@@ -146,7 +142,6 @@ def _tables(state: State, reading: _Reading, suspects: Collection[tuple[type, Ha
         state=state,
         carriers=reading.carriers,
         port_states=reading.port_states,
-        vlan_states=reading.vlan_states,
         learned=tuple(reading.learned),
         neighbours=tuple(reading.neighbours),
         active_slaves=reading.active_slaves,
@@ -206,10 +201,6 @@ def _read_bridges(
 ) -> None:
     bodies = channel.dump_bodies(RTM_GETNEIGH, neighbour_request(bridges=True))
     reading.learned.extend(read_learned(netns, bodies, names, filtering=filtering))
-    if filtering:
-        vlans = channel.dump_bodies(RTM_GETVLAN, vlan_request())
-        for name, vid, port_state in read_vlan_states(vlans, names):
-            reading.vlan_states[LinkId(netns=netns, name=name), vid] = port_state
 
 
 def _read_ip(reading: _Reading, netns: str, channel: Channel, names: dict[int, str]) -> None:

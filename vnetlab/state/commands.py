@@ -8,7 +8,7 @@ from shlex import quote
 
 from vnetlab.state.diff import Change
 from vnetlab.state.filters import HOOKS, Filter
-from vnetlab.state.nftables import NftChain, NftSet, NftTable, edit_rules
+from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable, edit_rules
 from vnetlab.state.objects import (
     MAIN_TABLE,
     Address,
@@ -84,6 +84,8 @@ def _commands(change: Change) -> Iterator[str]:
             yield f"nft delete table {old.family} {old.name}"
         case (NftSet() as old, None):
             yield f"nft delete set {old.family} {old.table} {old.name}"
+        case (NftNamed() as old, None):
+            yield f"nft delete {old.kind} {old.family} {old.table} {old.name}"
         case (NftChain() as old, new) if new is None or isinstance(new, NftChain):
             yield from _edit_chain(old, new)
         case (old, new):
@@ -103,6 +105,8 @@ def _row(verb: str, item: object) -> str:
         case Route():
             return _route(verb, item)
         case Neighbour(link=link, address=address, mac=mac):
+            if not mac:
+                return f"ip neighbour {verb} proxy {address} dev {link}"
             more = f" lladdr {mac} nud permanent" if verb == "add" else ""
             return f"ip neighbour {verb} {address} dev {link}{more}"
         case PolicyRule():
@@ -193,6 +197,8 @@ def _route(verb: str, route: Route) -> str:
     words += [f"dev {route.link}"] if route.link else []
     words += [f"table {route.table}"] if route.table != MAIN_TABLE else []
     words += [f"metric {route.metric}"] if route.metric else []
+    words += [f"tos {route.tos:#x}"] if route.tos else []
+    words += [f"from {route.sources}"] if route.sources else []
     return " ".join(words)
 
 
@@ -208,6 +214,8 @@ def _rule(verb: str, rule: PolicyRule) -> str:
 
 
 def _fdb_entry(verb: str, entry: FdbEntry) -> str:
+    if entry.received:
+        return f"bridge fdb {verb} {entry.mac} dev {entry.link} self"
     words = [f"bridge fdb {'append' if verb == 'add' else verb} {entry.mac} dev {entry.link}"]
     if entry.remote:
         words += [f"dst {entry.remote}"]

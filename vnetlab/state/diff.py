@@ -8,15 +8,16 @@ be made again; so the desired state is compared with what will be *left* of the 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vnetlab.state.filters import Filter, without_links
-from vnetlab.state.guards import given_rules
+from vnetlab.state.guards import given_rules, nodes_with_vrfs, rules_of_vrfs
 from vnetlab.state.losses import Key, Losses, Use, key_of
 from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import (
     Address,
+    BridgeVlan,
     Kind,
     Link,
     LinkId,
@@ -28,9 +29,14 @@ from vnetlab.state.objects import (
     everything,
 )
 from vnetlab.state.routing import Neighbour, PolicyRule
-from vnetlab.state.switching import BridgePort, with_unknown_as
+from vnetlab.state.switching import Activity, BridgePort, PortState, with_unknown_as
 
 _Objects = Mapping[Key, Object]
+
+_LEFT_BY_TREE = {
+    Activity.BLOCKED: PortState.BLOCKING,
+    Activity.SETTLING: PortState.LISTENING,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +68,19 @@ def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
         *_last_addresses(present, surplus),
     }
     losses = Losses(surplus | uses, present)
+    treeless = _treeless(present, wanted)
     left = {
-        key: _released(item, losses.gone) for key, item in present.items() if key not in losses.gone
+        key: _released(_without_tree(item, treeless), losses.gone)
+        for key, item in present.items()
+        if key not in losses.gone
     }
+    with_vrfs = nodes_with_vrfs(item for item in left.values() if isinstance(item, Link))
     return (
         *(Change(old=item, new=None) for item in losses.removals),
         *(
             Change(old=left.get(key), new=item)
             for key, item in wanted.items()
-            if left.get(key) != item and not _comes_with_its_holder(item, left)
+            if left.get(key) != item and not _comes_with_its_holder(item, left, with_vrfs)
         ),
     )
 
@@ -92,15 +102,22 @@ def _as_known(old: Object, new: Object | None) -> Object:
 def _must_go(old: Object, new: Object | None) -> bool:
     """Whether `old` is not desired, or cannot be turned into `new` in place."""
     if new is None:
-        return not isinstance(old, Sysctl)  # a setting always has some value
+        # A setting always has some value, and the rules of VRFs stay when the last of them goes.
+        stays = isinstance(old, PolicyRule) and old in rules_of_vrfs(old.netns)
+        return not (stays or isinstance(old, Sysctl))
     if isinstance(old, Namespace) and isinstance(new, Namespace):
         return old.role not in (new.role, None)  # another role has left other settings behind
     return _nature(old) != _nature(new)
 
 
-def _comes_with_its_holder(item: Object, left: _Objects) -> bool:
-    """Whether a namespace or link that is yet to be made has `item` by itself."""
+def _comes_with_its_holder(item: Object, left: _Objects, with_vrfs: Collection[str]) -> bool:
+    """Whether a namespace or link that is yet to be made has `item` by itself.
+
+    `with_vrfs` are the namespaces that already have a VRF.
+    """
     match item:
+        case PolicyRule(action="l3mdev"):
+            return item in rules_of_vrfs(item.netns) and item.netns not in with_vrfs
         case PolicyRule():
             return item in given_rules(item.netns) and (Namespace, item.netns) not in left
         case Sysctl(given=True, link=None):
@@ -125,7 +142,9 @@ def _nature(item: Object) -> Hashable:
         case Filter():
             return (item.kind, item.handle, item.protocol, item.matches)
         case Address():
-            return item.prefix_route
+            return (item.prefix_route, item.accepted)
+        case BridgeVlan():
+            return item.options  # nobody may set its state while the bridge has a spanning tree
         case Neighbour():
             return item.mac
         case _:
@@ -164,6 +183,26 @@ def _last_addresses(present: _Objects, surplus: set[Key]) -> Iterator[Key]:
         if isinstance(item, Address) and item.interface.version == 4:
             (going if key in surplus else staying).add(LinkId(netns=item.netns, name=item.link))
     yield from ((Use.IPV4, link) for link in going - staying)
+
+
+def _treeless(present: _Objects, wanted: _Objects) -> frozenset[LinkId]:
+    """The bridges that lose their spanning tree."""
+    return frozenset(
+        old.id
+        for key, old in present.items()
+        if isinstance(old, Link) and old.bridge.stp
+        if isinstance(new := wanted.get(key), Link) and not new.bridge.stp
+    )
+
+
+def _without_tree(item: Object, treeless: Collection[LinkId]) -> Object:
+    """Return `item` as it is once its bridge's spanning tree has gone: as that one left it."""
+    if not isinstance(item, Link) or item.master is None:
+        return item
+    state = _LEFT_BY_TREE.get(item.activity)
+    if state is None or LinkId(netns=item.netns, name=item.master) not in treeless:
+        return item
+    return replace(item, port=replace(item.port, state=state))
 
 
 def _released(item: Object, gone: frozenset[Key]) -> Object:

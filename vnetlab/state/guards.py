@@ -8,18 +8,19 @@ topology says nothing of it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from vnetlab.state.objects import (
     MAIN_TABLE,
+    Kind,
     Link,
     Namespace,
     Role,
     State,
     Sysctl,
 )
-from vnetlab.state.routing import PolicyRule
+from vnetlab.state.routing import L3MDEV, PolicyRule
 from vnetlab.topology.values import LOWEST_IPV6_MTU
 
 _LOCAL_TABLE, _DEFAULT_TABLE = 255, 253
@@ -29,6 +30,9 @@ _GIVEN_RULES = {
     6: ((_FIRST, _LOCAL_TABLE), (_MAIN, MAIN_TABLE)),
 }
 """Priority and table: net/ipv4/fib_rules.c, net/ipv6/fib6_rules.c."""
+
+_OF_VRFS = 1000
+"""FIB_RULE_PREF of drivers/net/vrf.c."""
 
 _LAYER_2 = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH)
 
@@ -96,6 +100,19 @@ def given_rules(netns: str) -> frozenset[PolicyRule]:
     )
 
 
+def rules_of_vrfs(netns: str) -> frozenset[PolicyRule]:
+    """The rules that a namespace gets with its first VRF, and then keeps."""
+    return frozenset(
+        PolicyRule(netns=netns, version=version, priority=_OF_VRFS, action=L3MDEV)
+        for version in _GIVEN_RULES
+    )
+
+
+def nodes_with_vrfs(links: Iterable[Link]) -> frozenset[str]:
+    """The namespaces of those of `links` that are VRFs."""
+    return frozenset(link.netns for link in links if link.kind is Kind.VRF)
+
+
 def guard(state: State, given: Mapping[str, str]) -> State:
     """Return `state` with what its nodes have by themselves: settings, where they speak IP.
 
@@ -125,7 +142,8 @@ def guard(state: State, given: Mapping[str, str]) -> State:
 
 def with_given_rules(state: State) -> State:
     """Return `state` with the rules that each of its namespaces has by itself."""
-    rules = frozenset(rule for node in state.namespaces for rule in given_rules(node.name))
+    rules = {rule for node in state.namespaces for rule in given_rules(node.name)}
+    rules.update(rule for node in nodes_with_vrfs(state.links) for rule in rules_of_vrfs(node))
     return replace(state, policy_rules=state.policy_rules | rules)
 
 

@@ -20,7 +20,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from enum import Enum, auto
 
 from vnetlab.state.filters import CLSACT_PARENT, Filter
-from vnetlab.state.nftables import NftChain, NftSet, NftTable
+from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
@@ -108,7 +108,7 @@ class Losses:
                 yield from self._holders_of_entry(item)
             case Qdisc():
                 yield from self._holders_of_qdisc(item)
-            case NftChain() | NftSet():
+            case NftChain() | NftSet() | NftNamed():
                 yield (NftTable, (item.netns, item.family, item.table))
             case Filter():
                 yield (Qdisc, (item.netns, item.link, CLSACT_PARENT))
@@ -129,7 +129,7 @@ class Losses:
 
     def _holders_of_entry(self, entry: FdbEntry) -> Iterator[Key]:
         link_id = LinkId(netns=entry.netns, name=entry.link)
-        if entry.remote is None:
+        if entry.remote is None and not entry.received:
             yield from self._holders_at_bridge(link_id)
         else:
             yield (Link, link_id)

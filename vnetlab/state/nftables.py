@@ -122,7 +122,26 @@ class NftSet:
         return (self.netns, self.family, self.table, self.name)
 
 
-NftObject = NftTable | NftChain | NftSet
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NftNamed:
+    """A named counter, quota, limit or the like, or a flowtable. vnetlab makes none.
+
+    `kind` is nft's word for it, or the kernel's number (NFT_OBJECT_*) in `object 8`.
+    """
+
+    netns: str
+    family: str
+    table: str
+    kind: str
+    name: str
+
+    @property
+    def id(self) -> tuple[str, str, str, str, str]:
+        """Namespace, family, table, kind and name."""
+        return (self.netns, self.family, self.table, self.kind, self.name)
+
+
+NftObject = NftTable | NftChain | NftSet | NftNamed
 
 Edit = tuple[int | None, NftRule | None]
 """A rule that stays (old place, itself), goes (old place, None) or is new (None, itself)."""

@@ -21,7 +21,7 @@ from ipaddress import (
 )
 
 from vnetlab.state.filters import Filter
-from vnetlab.state.nftables import NftChain, NftSet, NftTable
+from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable
 from vnetlab.state.overlays import FdbEntry, Vxlan
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.running import Limits, Service
@@ -76,9 +76,14 @@ class RouteKind(Enum):
     """What a route does with a packet; the value is the kernel's rtm_type, see rtnetlink(7)."""
 
     UNICAST = 1
+    LOCAL = 2
+    BROADCAST = 3
+    ANYCAST = 4
+    MULTICAST = 5
     BLACKHOLE = 6
     UNREACHABLE = 7
     PROHIBIT = 8
+    THROW = 9
 
 
 MAIN_TABLE = 254
@@ -161,7 +166,8 @@ class BridgeVlan:
     """A VLAN that a bridge port carries: bridge(8), `bridge vlan`.
 
     `pvid`: an ingress frame without a tag gets this VLAN. `untagged`: the tag is stripped on
-    egress.
+    egress. `options` are those that are not as in a new VLAN, by name, sorted: `state` is a
+    PortState's value.
     """
 
     netns: str
@@ -169,6 +175,7 @@ class BridgeVlan:
     vid: int
     pvid: bool
     untagged: bool
+    options: tuple[tuple[str, int], ...] = ()
 
     @property
     def id(self) -> tuple[str, str, int]:
@@ -181,13 +188,15 @@ class Address:
     """An address on a link, with its prefix length.
 
     `prefix_route` says that the kernel has the route to its prefix, which comes with the address,
-    or could not have it: the link is down, or the prefix is for one address alone.
+    or could not have it: the link is down, or the prefix is for one address alone. `accepted` says
+    that it has the one, of the table local, by which it takes packets to an address of IPv4.
     """
 
     netns: str
     link: str
     interface: IPv4Interface | IPv6Interface
     prefix_route: bool = True
+    accepted: bool = True
 
     @property
     def id(self) -> tuple[str, str, IPv4Interface | IPv6Interface]:
@@ -200,7 +209,8 @@ class Route:
     """A route that somebody configured (not one that an address brought).
 
     `metric` is 0 where none is given, though the kernel then gives one of IPv6 the metric 1024.
-    Only a unicast route has `via` or `link`.
+    Only a unicast route has `via` or `link`. `tos` is for packets with that alone, `sources` for
+    those from there alone. `more` is what else it says, in the words of ip-route(8).
     """
 
     netns: str
@@ -210,12 +220,16 @@ class Route:
     table: int = MAIN_TABLE
     kind: RouteKind = RouteKind.UNICAST
     metric: int = 0
+    tos: int = 0
+    sources: IPv6Network | None = None
+    more: tuple[str, ...] = ()
 
     @property
     def id(self) -> tuple[object, ...]:
         """All of it: a route has no settings of its own here."""
         way = (self.via, self.link, self.kind.value)
-        return (self.netns, self.table, self.destination, self.metric, *way)
+        rest = (self.tos, self.sources, self.more)
+        return (self.netns, self.table, self.destination, self.metric, *way, *rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +299,7 @@ Object = (
     | NftTable
     | NftChain
     | NftSet
+    | NftNamed
     | Limits
     | Service
 )
@@ -307,6 +322,7 @@ class State:
     nft_tables: frozenset[NftTable] = frozenset()
     nft_chains: frozenset[NftChain] = frozenset()
     nft_sets: frozenset[NftSet] = frozenset()
+    nft_named: frozenset[NftNamed] = frozenset()
     filters: frozenset[Filter] = frozenset()
     limits: frozenset[Limits] = frozenset()
     services: frozenset[Service] = frozenset()
@@ -326,6 +342,7 @@ COLLECTIONS: dict[type[Object], str] = {
     NftTable: "nft_tables",
     NftChain: "nft_chains",
     NftSet: "nft_sets",
+    NftNamed: "nft_named",
     Filter: "filters",
     Limits: "limits",
     Service: "services",

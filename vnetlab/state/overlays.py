@@ -34,7 +34,7 @@ class FdbEntry:
     With `remote`, the address of another VTEP, it is a VXLAN link's own: frames to `mac` go there,
     with another VNI, UDP port or out of another link (`vni`, `port`, `out`) where they are not
     None. Without, it is that of the bridge which the link is a port of, or is (`vlan` None: for
-    frames without a VLAN).
+    frames without a VLAN), or, if `received`, what the link takes besides its own MAC.
     """
 
     netns: str
@@ -45,11 +45,12 @@ class FdbEntry:
     vni: int | None = None
     port: int | None = None
     out: str | None = None
+    received: bool = False
 
     @property
     def id(self) -> tuple[object, ...]:
         """All of it: an entry has no settings of its own here."""
         return (
             *(self.netns, self.link, self.mac, self.vlan),
-            *(str(self.remote or ""), self.vni, self.port, self.out),
+            *(str(self.remote or ""), self.vni, self.port, self.out, self.received),
         )

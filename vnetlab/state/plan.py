@@ -11,18 +11,19 @@ not at all; its rules name links that need not be there, so it comes before any 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 
 from vnetlab.state.diff import Change
 from vnetlab.state.filters import Filter
-from vnetlab.state.nftables import NftChain, NftSet, NftTable
+from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable
 from vnetlab.state.objects import (
     Address,
     BridgeVlan,
     Kind,
     Link,
+    LinkId,
     Namespace,
     Object,
     Qdisc,
@@ -84,7 +85,8 @@ CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
 
 Not so BOND_SLAVES and BRIDGE_PORTS: to be a bond's slave comes before, to be a port set as wished
 after that. A port's state comes before too: nobody may set it once the bridge has STP. One that is
-not to forward is told so last (IDLE_PORT_STATES): any setting of the link lets it forward."""
+not to forward is told so last (IDLE_PORT_STATES): any setting of the link lets it forward. Last
+comes also that of a port whose bridge has had STP until then."""
 
 
 _REMOVAL: dict[type[Object], Phase] = {
@@ -103,6 +105,7 @@ _REMOVAL: dict[type[Object], Phase] = {
     NftTable: Phase.NFTABLES,
     NftChain: Phase.NFTABLES,
     NftSet: Phase.NFTABLES,
+    NftNamed: Phase.NFTABLES,
 }
 _MAKING: dict[type[Object], Phase] = {
     Namespace: Phase.NAMESPACES,
@@ -145,18 +148,25 @@ class Plan:
 def order_changes(changes: Iterable[Change]) -> Plan:
     """Return the plan that makes `changes`."""
     phases: dict[Phase, list[Change]] = {phase: [] for phase in Phase}
-    for change in sorted(changes, key=_place):
-        for phase in _phases(change):
+    ordered = sorted(changes, key=_place)
+    treeless = {
+        change.old.id
+        for change in ordered
+        if isinstance(change.old, Link) and change.old.bridge.stp
+        if isinstance(change.new, Link) and not change.new.bridge.stp
+    }
+    for change in ordered:
+        for phase in _phases(change, treeless):
             phases[phase].append(change)
     return Plan(phases=tuple((phase, tuple(some)) for phase, some in phases.items() if some))
 
 
-def _phases(change: Change) -> tuple[Phase, ...]:
+def _phases(change: Change, treeless: Collection[LinkId]) -> tuple[Phase, ...]:
     subject = change.subject
     if change.new is None:
         return (_REMOVAL[type(subject)],)
     if isinstance(subject, Link):
-        return tuple(_phases_of_link(change.old, subject))
+        return tuple(_phases_of_link(change.old, subject, treeless))
     if isinstance(subject, Sysctl) and subject.restored:
         return (Phase.RESTORE_SETTINGS,)  # while the table that remembers the value is there
     if isinstance(subject, Sysctl) and subject.link is not None:
@@ -164,7 +174,7 @@ def _phases(change: Change) -> tuple[Phase, ...]:
     return (_MAKING[type(subject)],)
 
 
-def _phases_of_link(old: Object | None, new: Link) -> Iterator[Phase]:
+def _phases_of_link(old: Object | None, new: Link, treeless: Collection[LinkId]) -> Iterator[Phase]:
     before = old if isinstance(old, Link) else None
     making, configuring = _LINKS[new.kind]
     if before is None:
@@ -173,12 +183,14 @@ def _phases_of_link(old: Object | None, new: Link) -> Iterator[Phase]:
     if moved and (new.in_bond or (before is not None and before.in_bond)):
         yield Phase.BOND_SLAVES
     old_port = port_before(before, new)
-    if new.port.state is not old_port.state and new.port.state is PortState.FORWARDING:
+    forwards = new.port.state is PortState.FORWARDING
+    had_tree = LinkId(netns=new.netns, name=new.master or "") in treeless
+    if new.port.state is not old_port.state and forwards and not had_tree:
         yield Phase.PORT_STATES
     yield configuring
     if replace(new.port, state=old_port.state) != old_port:
         yield Phase.BRIDGE_PORTS
-    if new.port.state is not PortState.FORWARDING:
+    if not forwards or (had_tree and new.port.state is not old_port.state):
         yield Phase.IDLE_PORT_STATES
 
 

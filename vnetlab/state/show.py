@@ -6,7 +6,7 @@ from vnetlab.state.diff import Change
 from vnetlab.state.filter_words import describe_filter, filter_settings
 from vnetlab.state.filters import Filter
 from vnetlab.state.nft_words import show_edits, show_hook, show_rule
-from vnetlab.state.nftables import NftChain, NftSet, NftTable
+from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable
 from vnetlab.state.objects import (
     MAIN_TABLE,
     Address,
@@ -25,7 +25,7 @@ from vnetlab.state.overlays import ANY_MAC, FdbEntry
 from vnetlab.state.qdisc_words import qdisc_settings
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.running import Limits, Service
-from vnetlab.state.switching_words import bond_words, bridge_words, port_words
+from vnetlab.state.switching_words import bond_words, bridge_words, port_words, vlan_words
 
 ROLE_WORDS: dict[Role, str] = {
     Role.VM: "VM",
@@ -59,6 +59,7 @@ _SAID_ALREADY = (
     "dormant",
     "directory",
     "route to its prefix",
+    "accepted",
 )
 """Settings of a new object that its name tells, or that are the same for all of its kind."""
 
@@ -79,7 +80,8 @@ def describe(item: Object) -> str:
         case Link():
             return f"{_role(item.role, 'link')} {item.id}"
         case BridgeVlan():
-            return f"VLAN {item.vid} on {item.netns}.{item.link}"
+            options = [f", {name} {value}" for name, value in vlan_words(item.options).items()]
+            return f"VLAN {item.vid} on {item.netns}.{item.link}" + "".join(options)
         case Address():
             return f"address {item.interface} on {item.netns}.{item.link}"
         case Route():
@@ -87,7 +89,9 @@ def describe(item: Object) -> str:
         case PolicyRule():
             return _policy_rule(item)
         case Neighbour():
-            return f"static neighbour {item.address} is {item.mac} on {item.netns}.{item.link}"
+            fixed = "static neighbour" if item.mac else "answered for:"
+            words = f"{fixed} {item.address}" + (f" is {item.mac}" if item.mac else "")
+            return f"{words} on {item.netns}.{item.link}"
         case FdbEntry():
             return _fdb_entry(item)
         case Service():
@@ -104,6 +108,9 @@ def describe(item: Object) -> str:
             return f"nftables chain {item.family} {item.table} {item.name} in {item.netns}"
         case NftSet():
             return f"nftables set {item.family} {item.table} {item.name} in {item.netns}"
+        case NftNamed():
+            where = f"{item.family} {item.table} {item.name}"
+            return f"nftables {item.kind} {where} in {item.netns}"
 
 
 def _route(route: Route) -> str:
@@ -114,11 +121,16 @@ def _route(route: Route) -> str:
     words += [f"dev {route.link}"] if route.link else []
     words += [f"metric {route.metric}"] if route.metric else []
     words += [f"table {route.table}"] if route.table != MAIN_TABLE else []
+    words += [f"tos {route.tos:#x}"] if route.tos else []
+    words += [f"from {route.sources}"] if route.sources else []
+    words += route.more
     return " ".join([*words, f"in {route.netns}"])
 
 
 def _fdb_entry(entry: FdbEntry) -> str:
     where = f"{entry.netns}.{entry.link}"
+    if entry.received:
+        return f"MAC {entry.mac} received by {where}"
     if entry.remote is None:
         vlan = f" in VLAN {entry.vlan}" if entry.vlan is not None else ""
         return f"static forwarding entry {entry.mac}{vlan} on {where}"
@@ -140,7 +152,10 @@ def settings(item: Object) -> dict[str, str]:
         case Link():
             return _link_settings(item)
         case Address():
-            return {"route to its prefix": _yes(item.prefix_route)}
+            return {
+                "route to its prefix": _yes(item.prefix_route),
+                "accepted": _yes(item.accepted),
+            }
         case BridgeVlan():
             return {
                 "PVID": _yes(item.pvid),
@@ -187,6 +202,7 @@ def _policy_rule(rule: PolicyRule) -> str:
     words += [f"iif {rule.iif}"] if rule.iif else []
     words += [f"oif {rule.oif}"] if rule.oif else []
     words += [f"fwmark {rule.mark}"] if rule.mark is not None else []
+    words += [f"{name.lower().replace('_', ' ')} {value}" for name, value in rule.more]
     words += [rule.action] + ([str(rule.table)] if rule.table is not None else [])
     return " ".join([*words, f"in {rule.netns}"])
 

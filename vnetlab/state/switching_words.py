@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 
 from vnetlab.state.switching import Bond, BondMode, BridgePort, BridgeSettings, PortState
@@ -42,6 +43,14 @@ def bond_words(bond: Bond) -> dict[str, str]:
     """The mode of a bond, and those other settings that are not the kernel's or our defaults."""
     found = _words(bond, Bond(mode=bond.mode), prefix="")
     return {"mode": _show(bond.mode)} | found
+
+
+def vlan_words(options: Iterable[tuple[str, int]]) -> dict[str, str]:
+    """What a VLAN of a bridge port is set to that a new one is not."""
+    return {
+        name.replace("_", " "): _show(PortState(value) if name == "state" else value)
+        for name, value in options
+    }
 
 
 def _words(settings: object, defaults: object, *, prefix: str) -> dict[str, str]:

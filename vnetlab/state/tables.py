@@ -147,9 +147,9 @@ class Tables:
     """The kernel's tables of a lab.
 
     `carriers`: those of all links. `port_states`: what a spanning tree has made of each bridge
-    port, or somebody who set it; `vlan_states` of a port in one VLAN, where it is not forwarding.
-    `active_slaves`: of each bond those that it sends by now; `sending_slaves` those of them that
-    packets of a probe were seen to leave by, for each kind of packet: a hash decides among them.
+    port, or somebody who set it. `active_slaves`: of each bond those that it sends by now;
+    `sending_slaves` those of them that packets of a probe were seen to leave by, for each kind of
+    packet: a hash decides among them.
     `sysctls` by namespace and path below /proc/sys; a link without a setting of IPv6 has no IPv6.
     `link_locals`: the IPv6 link-local
     addresses, which no State holds; `duplicates` addresses that duplicate address detection refuses
@@ -171,7 +171,6 @@ class Tables:
     state: State
     carriers: Mapping[LinkId, Carrier] = field(default_factory=dict)
     port_states: Mapping[LinkId, PortState] = field(default_factory=dict)
-    vlan_states: Mapping[tuple[LinkId, int], PortState] = field(default_factory=dict)
     learned: tuple[LearnedEntry, ...] = ()
     neighbours: tuple[NeighbourEntry, ...] = ()
     active_slaves: Mapping[LinkId, frozenset[str]] = field(default_factory=dict)

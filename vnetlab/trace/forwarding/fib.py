@@ -24,7 +24,6 @@ from vnetlab.trace.request import IpAddress
 
 LOCAL_TABLE = 255
 LOOPBACK = "lo"
-L3MDEV = "l3mdev"
 ROUTE_METRICS = {4: 0, 6: 1024}
 _EVERYWHERE = 0
 _TABLE_NAMES = {LOCAL_TABLE: "local", MAIN_TABLE: "main", 253: "default"}

@@ -10,10 +10,8 @@ from vnetlab.state.guards import given_rules
 from vnetlab.state.objects import MAIN_TABLE, Address, Link, LinkId
 from vnetlab.state.routing import PolicyRule
 from vnetlab.state.tables import Tables
-from vnetlab.trace.forwarding.fib import L3MDEV, LOCAL_TABLE, Entry, Fate, Fib
+from vnetlab.trace.forwarding.fib import LOCAL_TABLE, Entry, Fate, Fib
 from vnetlab.trace.forwarding.fib_entries import made_entries, read_entries
-
-_L3MDEV_PRIORITY = 1000
 
 
 def index_fib(tables: Tables) -> Fib:
@@ -43,7 +41,7 @@ def _without_entries(tables: Tables) -> Fib:
         addresses[link_id.netns].append(it)
     return Fib(
         entries={},
-        rules=_rules(tables, links),
+        rules=_rules(tables),
         links=links,
         vrfs=dict(_vrfs(links)),
         addresses={netns: tuple(held) for netns, held in addresses.items()},
@@ -73,19 +71,8 @@ def _vrfs(links: Mapping[LinkId, Link]) -> Iterator[tuple[LinkId, Link]]:
             yield link.id, master
 
 
-def _rules(
-    tables: Tables, links: Mapping[LinkId, Link]
-) -> dict[tuple[str, int], tuple[PolicyRule, ...]]:
-    with_vrf = {link.netns for link in links.values() if link.table is not None}
-    rules = [
-        *tables.state.policy_rules,
-        *(
-            PolicyRule(netns=netns, version=version, priority=_L3MDEV_PRIORITY, action=L3MDEV)
-            for netns in with_vrf
-            for version in (4, 6)
-        ),
-    ]
-    rules += _merged(rules)
+def _rules(tables: Tables) -> dict[tuple[str, int], tuple[PolicyRule, ...]]:
+    rules = [*tables.state.policy_rules, *_merged(tables.state.policy_rules)]
     groups: defaultdict[tuple[str, int], list[PolicyRule]] = defaultdict(list)
     for rule in sorted(rules, key=lambda rule: (rule.priority, str(rule.id))):
         groups[rule.netns, rule.version].append(rule)

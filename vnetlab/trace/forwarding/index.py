@@ -138,7 +138,7 @@ def _entries(
     every: tuple[Entry, ...] = (*items, *tables.learned)
     for item in every:
         link = links.get(LinkId(netns=item.netns, name=item.link))
-        if link is None or item.remote is not None:
+        if link is None or item.remote is not None or getattr(item, "received", False):
             continue
         name = link.name if link.kind is Kind.BRIDGE else link.master
         if name is not None:

@@ -67,8 +67,16 @@ def missing_objects(tables: Tables) -> Iterator[Address | Route | PolicyRule]:
 
 
 def _route(
-    netns: str, table: int, destination: Any, metric: int, via: Any, link: str | None, kind: int
+    netns: str,
+    table: int,
+    destination: Any,
+    metric: int,
+    via: Any,
+    link: str | None,
+    kind: int,
+    *rest: Any,
 ) -> Route:
+    tos, sources, more = rest
     return Route(
         netns=netns,
         destination=destination,
@@ -77,11 +85,14 @@ def _route(
         table=table,
         kind=RouteKind(kind),
         metric=metric,
+        tos=tos,
+        sources=sources,
+        more=more,
     )
 
 
 def _rule(netns: str, version: int, priority: int, action: str, *rest: Any) -> PolicyRule:
-    table, source, destination, iif, oif, mark = rest
+    table, source, destination, iif, oif, mark, more = rest
     return PolicyRule(
         netns=netns,
         version=version,
@@ -93,4 +104,5 @@ def _rule(netns: str, version: int, priority: int, action: str, *rest: Any) -> P
         iif=iif,
         oif=oif,
         mark=mark,
+        more=more,
     )

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from vnetlab.state.objects import Address, LinkId, Object
-from vnetlab.state.routing import PolicyRule
+from vnetlab.state.routing import L3MDEV, PolicyRule
 from vnetlab.state.tables import Tables
 from vnetlab.trace.forwarding.fib import (
-    L3MDEV,
     LOOPBACK,
     Entry,
     Fate,

@@ -33,7 +33,7 @@ def admit(
         pvid = world.index.pvid(port.id)
         if pvid is not None:
             row = f"bridge vlan show: {name_of(port)} has PVID {pvid.vid}"
-            yield pvid.vid, _in_state(world, frame.decided(row, at=port.id), rows[pvid.vid])
+            yield pvid.vid, _in_state(frame.decided(row, at=port.id), rows[pvid.vid])
         if world.soft:
             for vid in _vids(world, bridge):
                 if pvid is None or vid != pvid.vid:
@@ -49,7 +49,7 @@ def release(
         return
     row = world.index.vlans.get(port.id, {}).get(vlan)
     if row is not None:
-        yield _in_state(world, frame, row).bearing(None if row.untagged else vlan)
+        yield _in_state(frame, row).bearing(None if row.untagged else vlan)
         return
     if _is_member(port, bridge):
         if not world.soft:
@@ -61,7 +61,7 @@ def release(
 def _admit_tagged(world: World, frame: Frame, port: Link, tag: int) -> Iterator[tuple[int, Frame]]:
     row = world.index.vlans.get(port.id, {}).get(tag)
     if row is not None:
-        yield tag, _in_state(world, frame, row)
+        yield tag, _in_state(frame, row)
     elif world.soft:
         yield tag, frame.stopped(_not_allowed(world, port, tag))
         sender = world.index.peer(port)
@@ -109,10 +109,10 @@ def _wrong_pvid(world: World, port: Link, pvid: BridgeVlan | None, vid: int) -> 
     return finding(Reason.NATIVE_VLAN_MISMATCH, port.id, row, item, others=(sender.id,))
 
 
-def _in_state(world: World, frame: Frame, row: BridgeVlan) -> Frame:
+def _in_state(frame: Frame, row: BridgeVlan) -> Frame:
     """A VLAN of a port has a spanning tree state of its own."""
     port = LinkId(netns=row.netns, name=row.link)
-    state = world.tables.vlan_states.get((port, row.vid), PortState.FORWARDING)
+    state = PortState(dict(row.options).get("state", PortState.FORWARDING.value))
     if state is PortState.FORWARDING:
         return frame
     told = f"bridge -d vlan show: {port} is {state.name.lower()} in VLAN {row.vid}"
