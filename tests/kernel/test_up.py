@@ -143,6 +143,23 @@ DRIFT = {
         "a",
         "ip neigh add 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud noarp",
     ),
+    "neighbour learned elsewhere": (
+        "a",
+        "ip neigh add 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud reachable extern_learn",
+    ),
+    "no ARP": ("hv1", "ip link set eno1 arp off"),
+    "no ARP of a VM": ("a", "ip link set eth0 arp off"),
+    "promiscuous": ("a", "ip link set eth0 promisc on"),
+    "no multicast": ("a", "ip link set eth0 multicast off"),
+    "all multicast": ("hv1", "ip link set vs0 allmulticast on"),
+    "backup port": ("hv1", "bridge link set dev eno1 backup_port a.eth0"),
+    "loopback MTU": ("a", "ip link set lo mtu 1000"),
+    "address that goes": ("a", "ip addr add 10.0.0.99/24 dev eth0 valid_lft 900 preferred_lft 900"),
+    "address with a peer": ("a", "ip addr add 192.0.2.1 peer 192.0.2.2 dev eth0"),
+    "no questions": ("a", "sysctl -q -w net.ipv4.neigh.eth0.mcast_solicit=0"),
+    "no IPv6 questions": ("a", "sysctl -q -w net.ipv6.neigh.eth0.mcast_solicit=0"),
+    "short hops": ("a", "sysctl -q -w net.ipv6.conf.eth0.hop_limit=1"),
+    "MAC as a group": ("a", "ip maddr add 02:00:00:00:00:98 dev eth0"),
     "throw": ("a", "ip route add throw 192.0.2.0/24"),
     "IPv6 throw": ("a", "ip -6 route add throw 2001:db8::/32"),
     "local route": ("a", "ip route add local 192.0.2.0/24 dev lo"),
@@ -174,6 +191,31 @@ def test_drift_is_seen_and_repaired(bench: Bench, in_node: InNode, drift: str) -
     in_node(node, *command.split())
     assert verbs.status("bench", bench.root).drift
     assert bench.up(FLAT).changes
+    assert verbs.status("bench", bench.root).drift == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("valid_lft 900 preferred_lft 900", "dynamic"),
+        ("preferred_lft 0", "deprecated"),
+        ("scope host", "scope host"),
+        ("peer 192.0.2.9/24", "peer 192.0.2.9"),
+    ],
+)
+def test_an_address_that_is_not_as_meant_is_made_anew(
+    bench: Bench, in_node: InNode, change: str, words: str
+) -> None:
+    """Its lifetime, scope and peer count, though the address stays."""
+    bench.up(FLAT)
+    (node,) = (it for it in verbs.status("bench", bench.root).nodes if it.name == "a")
+    address = next(it.interface for it in node.addresses if it.interface.version == 4)
+    in_node("a", *f"ip address del {address} dev eth0".split())
+    local = address.ip if "peer" in change else address
+    in_node("a", *f"ip address add {local} {change} dev eth0".split())
+    drift = [describe_change(change) for change in verbs.status("bench", bench.root).drift]
+    assert any(line.startswith("- address") and words in line for line in drift), drift
+    bench.up(FLAT)
     assert verbs.status("bench", bench.root).drift == ()
 
 

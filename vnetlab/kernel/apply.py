@@ -25,6 +25,7 @@ from vnetlab.kernel import (
     switching_messages,
     sysctls,
 )
+from vnetlab.kernel.groups import leave_group
 from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.netlink import Request
 from vnetlab.kernel.nft_apply import change_nftables
@@ -118,6 +119,9 @@ class _Applying:
             self._send(phase, self._veths(subjects))
         elif phase is Phase.NFTABLES:
             self._nftables(changes)
+        elif phase is Phase.REMOVE_FDB_ENTRIES:
+            self._send(phase, ((c.subject, self._message(phase, c)) for c in changes))
+            self._leave_groups(subjects)
         else:
             self._send(phase, ((c.subject, self._message(phase, c)) for c in changes))
 
@@ -147,7 +151,7 @@ class _Applying:
         assert isinstance(item, Namespace)
         if change.old is None:
             self._nodes.create(item.name)
-        message = messages.configure_loopback(item.role, up=item.lo_up)
+        message = messages.configure_loopback(item.role, up=item.lo_up, mtu=item.lo_mtu)
         purpose = f"set the loopback of {describe(item)}"
         self._nodes.channel(item.name).change([Request(message=message, purpose=purpose)])
 
@@ -193,6 +197,13 @@ class _Applying:
                         self._nodes.fd(peer.netns),
                     ),
                 )
+
+    def _leave_groups(self, subjects: Iterable[Object]) -> None:
+        """What a link receives may be there by `ip maddr`, whose list netlink does not reach."""
+        for item in subjects:
+            if isinstance(item, FdbEntry) and item.received:
+                with self._nodes.enter(item.netns):
+                    leave_group(item)
 
     def _message(self, phase: Phase, change: Change) -> Any:
         remove = phase < Phase.NAMESPACES

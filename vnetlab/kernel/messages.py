@@ -37,6 +37,7 @@ NEW = NLM_F_CREATE | NLM_F_EXCL
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 IFF_UP = 1
+IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI, IFF_MULTICAST = 0x80, 0x100, 0x200, 0x1000
 IFA_F_NODAD = 0x02
 _NO_PVID = 0
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
@@ -111,6 +112,9 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
     message = change_link(indexes[link.id])
     message["flags"] = IFF_UP if link.up else 0
     message["change"] = IFF_UP
+    if old is not None and old.flags != link.flags:
+        message["flags"] |= IFF_MULTICAST
+        message["change"] |= IFF_MULTICAST | IFF_NOARP | IFF_PROMISC | IFF_ALLMULTI
     master = indexes[LinkId(netns=link.netns, name=link.master)] if link.master else 0
     mode = IN6_ADDR_GEN_MODE_EUI64 if link.link_local else IN6_ADDR_GEN_MODE_NONE
     ipv6 = ("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", mode)]})
@@ -131,12 +135,12 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
     return message
 
 
-def configure_loopback(role: Role | None, *, up: bool) -> Any:
+def configure_loopback(role: Role | None, *, up: bool, mtu: int) -> Any:
     """The loopback of a namespace; its alias keeps what the namespace is."""
     message = change_link(1)
     message["flags"] = IFF_UP if up else 0
     message["change"] = IFF_UP
-    message["attrs"] = [("IFLA_IFALIAS", alias(role, ""))]
+    message["attrs"] = [("IFLA_IFALIAS", alias(role, "")), ("IFLA_MTU", mtu)]
     return message
 
 
@@ -166,8 +170,9 @@ def address(item: Address, indexes: Indexes, *, remove: bool = False) -> Any:
     message["family"] = FAMILIES[item.interface.version]
     message["prefixlen"] = item.interface.network.prefixlen
     message["index"] = indexes[LinkId(netns=item.netns, name=item.link)]
-    message["attrs"] = [("IFA_ADDRESS", str(item.interface.ip))]
-    if item.interface.version == 4:
+    has_peer = any(word.startswith("peer ") for word in item.more)  # it would be this address
+    message["attrs"] = [] if has_peer else [("IFA_ADDRESS", str(item.interface.ip))]
+    if item.interface.version == 4 or has_peer:
         message["attrs"].append(("IFA_LOCAL", str(item.interface.ip)))
     else:
         message["attrs"].append(("IFA_FLAGS", IFA_F_NODAD))

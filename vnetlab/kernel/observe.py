@@ -16,6 +16,10 @@ from vnetlab.kernel.bridge_timers import with_own_times
 from vnetlab.kernel.filter_messages import get_filters, read_filters
 from vnetlab.kernel.limits import observe_limits
 from vnetlab.kernel.messages import (
+    IFF_ALLMULTI,
+    IFF_MULTICAST,
+    IFF_NOARP,
+    IFF_PROMISC,
     IFF_UP,
     IN6_ADDR_GEN_MODE_NONE,
     Indexes,
@@ -220,7 +224,24 @@ class _Reading:
 
 def _namespace(netns: str, loopback: Any) -> Namespace:
     role, _ = parse_alias(loopback.get_attr("IFLA_IFALIAS"))
-    return Namespace(name=netns, role=role, lo_up=bool(loopback["flags"] & IFF_UP))
+    return Namespace(
+        name=netns,
+        role=role,
+        lo_up=bool(loopback["flags"] & IFF_UP),
+        lo_mtu=loopback.get_attr("IFLA_MTU"),
+    )
+
+
+def _odd_flags(flags: int, kind: Kind | None) -> Iterator[str]:
+    """A VRF has none of them, and asks for no neighbours, by itself."""
+    if flags & IFF_NOARP and kind is not Kind.VRF:
+        yield "arp off"
+    if flags & IFF_PROMISC:
+        yield "promisc on"
+    if flags & IFF_ALLMULTI:
+        yield "allmulticast on"
+    if not flags & IFF_MULTICAST and kind is not Kind.VRF:
+        yield "multicast off"
 
 
 def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
@@ -238,6 +259,7 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
         mac=message.get_attr("IFLA_ADDRESS") or "",
         mtu=message.get_attr("IFLA_MTU"),
         up=bool(message["flags"] & IFF_UP),
+        flags=tuple(_odd_flags(message["flags"], kind)) if kind else (),
         link_local=mode not in (None, IN6_ADDR_GEN_MODE_NONE),
         master=names.get(message.get_attr("IFLA_MASTER")),
         parent=names.get(message.get_attr("IFLA_LINK")) if kind is Kind.VLAN else None,

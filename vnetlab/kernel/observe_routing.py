@@ -17,6 +17,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from vnetlab.kernel.neighbour_tables import neighbour_request, read_proxied
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.routing_messages import (
+    NTF_EXT_LEARNED,
     NUD_NOARP,
     NUD_PERMANENT,
     RTPROT_KERNEL,
@@ -35,6 +36,8 @@ _ROUTE_KINDS = {kind.value: kind for kind in RouteKind}
 _RTM_F_CLONED, _RTNH_F_ONLINK = 0x200, 4
 _FIB_RULE_FLAGS_OF_STATE = 0x1D
 """All but FIB_RULE_INVERT: whether its links and its target are there, and the like."""
+_IFA_F_DEPRECATED, _IFA_F_PERMANENT = 0x20, 0x80
+_SCOPES = {200: "site", 253: "link", 254: "host"}
 _MULTICAST = 1  # in the first byte of a MAC
 _ALL_BITS = 0xFFFFFFFF
 _RULE_ATTRIBUTES = {
@@ -118,7 +121,22 @@ def _addresses(
             interface=interface,
             prefix_route=single or down or (interface.network, link) in brought,
             accepted=interface.version == 6 or down or (text, link) in accepted,
+            more=tuple(_more_of_address(reply)),
         )
+
+
+def _more_of_address(reply: Any) -> Iterator[str]:
+    """What an address says that none of ours does."""
+    if reply["family"] == AF_INET and reply["scope"]:
+        yield f"scope {_SCOPES.get(reply['scope'], reply['scope'])}"
+    local, address = reply.get_attr("IFA_LOCAL"), reply.get_attr("IFA_ADDRESS")
+    if local and address != local:
+        yield f"peer {address}"
+    flags = reply.get_attr("IFA_FLAGS") or reply["flags"]
+    if flags & _IFA_F_DEPRECATED:
+        yield "deprecated"
+    if not flags & _IFA_F_PERMANENT:
+        yield "dynamic"
 
 
 def _routes(netns: str, links: NamedLinks, routes: list[Any]) -> Iterator[Route]:
@@ -214,7 +232,7 @@ def _neighbours(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Nei
     message["header"]["type"] = RTM_GETNEIGH
     for reply in channel.dump(message):
         mac = reply.get_attr("NDA_LLADDR")
-        if reply["family"] in _VERSIONS and mac and _is_fixed(reply["state"], mac):
+        if reply["family"] in _VERSIONS and mac and _is_fixed(reply, mac):
             yield Neighbour(
                 netns=netns,
                 link=links.names[reply["ifindex"]],
@@ -227,8 +245,11 @@ def _neighbours(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Nei
             yield Neighbour(netns=netns, link=link, address=address, mac="")
 
 
-def _is_fixed(state: int, mac: str) -> bool:
+def _is_fixed(reply: Any, mac: str) -> bool:
     """The kernel itself takes no question for needed where many or nobody are meant."""
+    state = reply["state"]
+    if reply["flags"] & NTF_EXT_LEARNED:
+        return True
     first = int(mac[:2], 16)
     needs_none = bool(state & NUD_NOARP) and not first & _MULTICAST and mac != ANY_MAC
     return bool(state & NUD_PERMANENT) or needs_none

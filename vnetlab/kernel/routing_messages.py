@@ -27,7 +27,7 @@ from vnetlab.state.routing import L3MDEV, Neighbour, PolicyRule
 RULE_ACTIONS = {1: "lookup", 2: "goto", 3: "nop", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 RTPROT_KERNEL, _RTPROT_STATIC = 2, 4
 NUD_PERMANENT, NUD_NOARP = 0x80, 0x40
-NTF_PROXY = 8
+NTF_PROXY, NTF_EXT_LEARNED = 8, 0x10
 RULE_FIELDS = ("tos", "flags")
 """What a rule can say in its header beside its prefixes, table and action."""
 

@@ -60,6 +60,7 @@ _PORT = {
     "group_forward_mask": ("IFLA_BRPORT_GROUP_FWD_MASK", 31),
     "neighbour_suppression": ("IFLA_BRPORT_NEIGH_SUPPRESS", 32),
     "isolated": ("IFLA_BRPORT_ISOLATED", 33),
+    "backup_port": ("IFLA_BRPORT_BACKUP_PORT", 34),
     "locked": ("IFLA_BRPORT_LOCKED", 39),
 }
 _BOND = {

@@ -142,7 +142,7 @@ def _nature(item: Object) -> Hashable:
         case Filter():
             return (item.kind, item.handle, item.protocol, item.matches)
         case Address():
-            return (item.prefix_route, item.accepted)
+            return (item.prefix_route, item.accepted, item.more)
         case BridgeVlan():
             return item.options  # nobody may set its state while the bridge has a spanning tree
         case Neighbour():

@@ -53,6 +53,7 @@ _OF_LINKS = {
         "arp_filter",
         "arp_ignore",
         "forwarding",
+        "ignore_routes_with_linkdown",
         "proxy_arp",
         "proxy_arp_pvlan",
         "route_localnet",
@@ -60,7 +61,9 @@ _OF_LINKS = {
         "send_redirects",
         "src_valid_mark",
     ),
-    "net/ipv6/conf": ("disable_ipv6", "forwarding", "accept_ra"),
+    "net/ipv6/conf": ("disable_ipv6", "forwarding", "accept_ra", "hop_limit"),
+    "net/ipv4/neigh": ("mcast_solicit",),
+    "net/ipv6/neigh": ("mcast_solicit",),
 }
 _OF_ALL_LINKS = (
     "accept_local",
@@ -72,11 +75,19 @@ _OF_ALL_LINKS = (
     "bc_forwarding",
     "drop_gratuitous_arp",
     "drop_unicast_in_l2_multicast",
+    "ignore_routes_with_linkdown",
     "proxy_arp",
     "route_localnet",
     "send_redirects",
     "src_valid_mark",
 )
+_LIKE_NEW = {
+    "net/ipv4/conf": "default",
+    "net/ipv6/conf": "default",
+    "net/ipv4/neigh": "lo",
+    "net/ipv6/neigh": "lo",
+}
+"""Where a setting is as that of a new link. No namespace but the first has `neigh/default`."""
 _FORWARDING = {
     "net/ipv4/conf": "net/ipv4/ip_forward",
     "net/ipv6/conf": "net/ipv6/conf/all/forwarding",
@@ -86,7 +97,11 @@ _FORWARDING = {
 KEYS_OF_NEW_NAMESPACE = (
     *_OF_NODE,
     *(f"net/ipv4/conf/all/{name}" for name in _OF_ALL_LINKS),
-    *(f"{family}/default/{name}" for family, names in _OF_LINKS.items() for name in names),
+    *(
+        f"{family}/{_LIKE_NEW[family]}/{name}"
+        for family, names in _OF_LINKS.items()
+        for name in names
+    ),
 )
 """The settings whose values in a new namespace `guard` must know."""
 
@@ -154,10 +169,10 @@ def _settings(node: Namespace, links: list[Link], values: Mapping[str, str]) -> 
             yield Sysctl(netns=node.name, key=key, value=values[key], given=True)
     for family, names in _OF_LINKS.items():
         for link in links:
-            if family == "net/ipv6/conf" and link.mtu < LOWEST_IPV6_MTU:
+            if family.startswith("net/ipv6/") and link.mtu < LOWEST_IPV6_MTU:
                 continue
             for name in names:
-                of_new = values.get(f"{family}/default/{name}")
+                of_new = values.get(f"{family}/{_LIKE_NEW[family]}/{name}")
                 value = values.get(_FORWARDING[family]) if name == "forwarding" else of_new
                 if of_new is not None and value is not None:
                     key = f"{family}/{link.name}/{name}"

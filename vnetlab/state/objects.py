@@ -101,16 +101,21 @@ class LinkId:
         return f"{self.netns}.{self.name}"
 
 
+LOOPBACK_MTU = 65536
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Namespace:
     """A network namespace of the lab; `role` is kept on the ifalias of its loopback link.
 
-    `role` is None where that alias is missing or strange; `lo_up` is the loopback's IFF_UP.
+    `role` is None where that alias is missing or strange; `lo_up` is the loopback's IFF_UP,
+    `lo_mtu` its MTU in bytes.
     """
 
     name: str
     role: Role | None
     lo_up: bool = True
+    lo_mtu: int = LOOPBACK_MTU
 
     @property
     def id(self) -> str:
@@ -127,8 +132,10 @@ class Link:
     namespace (`in_bond` says that it is a bond); `port` what it is set to as a bridge's port;
     `parent` and `vlan` the lower link and VLAN id of an 802.1Q sub-interface; `vlan_filtering`
     is a bridge's. `link_local` says that the kernel makes an IPv6 link-local address
-    (IFLA_INET6_ADDR_GEN_MODE is not `none`); `vxlan` is that of a VXLAN link, `table` the routing
-    table of a VRF, `bond` and `bridge` what a bond and a bridge are set to. `mtu` is in bytes.
+    (IFLA_INET6_ADDR_GEN_MODE is not `none`); `flags` those of its flags that are not as on a new
+    link, in the words of ip-link(8) (`arp off`); `vxlan` is that of a VXLAN link, `table` the
+    routing table of a VRF, `bond` and `bridge` what a bond and a bridge are set to. `mtu` is in
+    bytes.
     `kind` is None for one that vnetlab makes no use of. `activity` is no setting: it takes no part
     in comparisons.
     """
@@ -142,6 +149,7 @@ class Link:
     mtu: int
     up: bool = True
     link_local: bool = False
+    flags: tuple[str, ...] = ()
     peer: LinkId | None = None
     master: str | None = None
     parent: str | None = None
@@ -189,7 +197,8 @@ class Address:
 
     `prefix_route` says that the kernel has the route to its prefix, which comes with the address,
     or could not have it: the link is down, or the prefix is for one address alone. `accepted` says
-    that it has the one, of the table local, by which it takes packets to an address of IPv4.
+    that it has the one, of the table local, by which it takes packets to an address of IPv4. `more`
+    is what else it says, in the words of ip-address(8): `scope host`.
     """
 
     netns: str
@@ -197,6 +206,7 @@ class Address:
     interface: IPv4Interface | IPv6Interface
     prefix_route: bool = True
     accepted: bool = True
+    more: tuple[str, ...] = ()
 
     @property
     def id(self) -> tuple[str, str, IPv4Interface | IPv6Interface]:
@@ -274,7 +284,7 @@ class Sysctl:
     def link(self) -> str | None:
         """The link whose setting it is, if it is one's."""
         match self.key.split("/"):
-            case ["net", _, "conf", name, _] if name not in ("all", "default"):
+            case ["net", _, "conf" | "neigh", name, _] if name not in ("all", "default"):
                 return name
         return None
 

@@ -8,6 +8,7 @@ from vnetlab.state.filters import Filter
 from vnetlab.state.nft_words import show_edits, show_hook, show_rule
 from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable
 from vnetlab.state.objects import (
+    LOOPBACK_MTU,
     MAIN_TABLE,
     Address,
     BridgeVlan,
@@ -83,7 +84,9 @@ def describe(item: Object) -> str:
             options = [f", {name} {value}" for name, value in vlan_words(item.options).items()]
             return f"VLAN {item.vid} on {item.netns}.{item.link}" + "".join(options)
         case Address():
-            return f"address {item.interface} on {item.netns}.{item.link}"
+            return " ".join(
+                ["address", str(item.interface), *item.more, f"on {item.netns}.{item.link}"]
+            )
         case Route():
             return _route(item)
         case PolicyRule():
@@ -146,7 +149,9 @@ def settings(item: Object) -> dict[str, str]:
     """The settings of an object that can differ while it stays the same object, in words."""
     match item:
         case Namespace():
-            return {"role": _role(item.role, "none"), "loopback": _up(up=item.lo_up)}
+            found = {"role": _role(item.role, "none"), "loopback": _up(up=item.lo_up)}
+            usual = item.lo_mtu == LOOPBACK_MTU
+            return found if usual else {**found, "loopback MTU": str(item.lo_mtu)}
         case Sysctl():
             return {"value": item.value}
         case Link():
@@ -228,6 +233,8 @@ def _link_settings(link: Link) -> dict[str, str]:
         found["learning"] = _yes(link.vxlan.learning)
     if link.table is not None:
         found["table"] = str(link.table)
+    if link.flags:
+        found["flags"] = ", ".join(link.flags)
     found["IPv6 link-local"] = _yes(link.link_local)
     found["label"] = f"{_role(link.role, 'none')} {link.label}"
     return found

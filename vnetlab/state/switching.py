@@ -78,6 +78,7 @@ class BridgePort:
     """What a bridge port is set to: bridge(8), `bridge link`.
 
     `state` is FORWARDING wherever the kernel decides on it: with STP, and on a link that is down.
+    `backup_port` is the index of the link that takes over its frames, or 0.
     `cost` is None for the one that the kernel gives a veth or VXLAN link. Others, whose speed comes
     and goes, are told theirs.
     """
@@ -102,6 +103,7 @@ class BridgePort:
     vlan_tunnel: bool = False
     multicast_router: int = 1
     group_forward_mask: int = 0
+    backup_port: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
