@@ -14,7 +14,7 @@ from vnetlab.trace.segments import Quantity, Segment, measure_segments
 from vnetlab.trace.sighting import Direction, Observation, PacketKind, Sighting
 from vnetlab.trace.trace import Outcome, PacketTrace, Step, Trace
 from vnetlab.wire.marker import Marker
-from vnetlab.wire.messages import build_frame
+from vnetlab.wire.raw_frames import build_frame
 
 MS = 1_000_000
 A, B = ip_address("10.0.0.1"), ip_address("10.0.0.2")

@@ -1,1 +1,1 @@
-"""Real packets: how a probe is sent, seen and answered (effect)."""
+"""Real packets: how a probe is sent, seen and answered ; the only user of scapy (effect)."""

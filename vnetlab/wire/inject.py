@@ -16,7 +16,7 @@ from typing import Self
 from vnetlab.errors import MissingFeatureError
 from vnetlab.trace.request import ProbeRequest, Protocol, RawFrame
 from vnetlab.wire.marker import Marker
-from vnetlab.wire.messages import build_frame, build_message
+from vnetlab.wire.messages import build_message
 from vnetlab.wire.taps import Enter
 
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER = 10, 23  # ip(7), ipv6(7): Python does not name them
@@ -69,6 +69,8 @@ class Injector:
             return self._refused
         from_port = self._source_ports[sequence % len(self._source_ports)]
         if request.raw is not None:
+            from vnetlab.wire.raw_frames import build_frame  # slow to import
+
             frame = build_frame(request, request.raw, self._marker, sequence, from_port)
             return self._send(frame, None)
         message = build_message(request, self._marker, sequence, from_port)

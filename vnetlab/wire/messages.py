@@ -1,7 +1,5 @@
 """What a guest's socket is given to send: echoes, datagrams and SYNs that bear a marker (pure).
 
-And the whole frames in which they pass the guest's stack by.
-
 Made by hand, since a matrix of probes sends thousands of them. The checksum is that of RFC 1071,
 over the pseudo-header of RFC 8200, 8.1, and RFC 9293, 3.1, where the protocol wants one.
 """
@@ -10,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from vnetlab.trace.request import FIRST_TTL, ProbeRequest, Protocol, RawFrame
+from vnetlab.trace.request import ProbeRequest, Protocol
 from vnetlab.wire.marker import Marker
 
 _ECHO = struct.Struct("!BBHHH")
@@ -20,14 +18,8 @@ _DATA_OFFSET = 5 << 4
 _SYN = 0x02
 _WINDOW = 8192
 _PSEUDO_HEADER = struct.Struct("!IxxxB")
-_TAG, _TAGGED = struct.Struct("!HH"), 0x8100
-_ETHERTYPES = {4: 0x0800, 6: 0x86DD}
-_IPV4_HEADER = struct.Struct("!BBHHHBBH")
-_IPV6_HEADER = struct.Struct("!IHBB")
-_UDP_HEADER = struct.Struct("!HHHH")
-_DONT_FRAGMENT = 0x4000
 _ICMP, _TCP, _UDP, _ICMPV6 = 1, 6, 17, 58
-_PROTOCOLS = {
+PROTOCOLS = {
     4: {Protocol.ICMP: _ICMP, Protocol.TCP: _TCP, Protocol.UDP: _UDP},
     6: {Protocol.ICMP: _ICMPV6, Protocol.TCP: _TCP, Protocol.UDP: _UDP},
 }
@@ -51,44 +43,6 @@ def build_message(request: ProbeRequest, marker: Marker, sequence: int, source_p
     pseudo = _pseudo_header(request, _ICMPV6, len(blank)) if version == 6 else b""
     sum_ = _checksum(pseudo + blank)
     return _ECHO.pack(_ECHO_REQUEST[version], 0, sum_, identifier, number) + payload
-
-
-def build_frame(
-    request: ProbeRequest, frame: RawFrame, marker: Marker, sequence: int, source_port: int
-) -> bytes:
-    """Return the whole Ethernet frame of packet `sequence`, as it leaves the source's link."""
-    message = build_message(request, marker, sequence, source_port)
-    if request.protocol is Protocol.UDP:
-        message = _datagram(request, message, source_port)
-    addresses = bytes.fromhex((frame.destination_mac + frame.source_mac).replace(":", ""))
-    tag = _TAG.pack(_TAGGED, frame.vlan) if frame.vlan is not None else b""
-    ethertype = _ETHERTYPES[request.endpoints.version].to_bytes(2)
-    return addresses + tag + ethertype + _ip_header(request, len(message)) + message
-
-
-def _ip_header(request: ProbeRequest, length: int) -> bytes:
-    """RFC 791, 3.1, and RFC 8200, 3."""
-    ends, ttl = request.endpoints, request.ttl or FIRST_TTL
-    protocol = _PROTOCOLS[ends.version][request.protocol]
-    addresses = ends.source_address.packed + ends.destination_address.packed
-    if ends.version == 6:
-        first = 6 << 28 | request.dscp << 22
-        return _IPV6_HEADER.pack(first, length, protocol, ttl) + addresses
-    flags = 0 if request.dont_fragment is False else _DONT_FRAGMENT
-
-    def header(sum_: int) -> bytes:
-        total = _IPV4_HEADER.size + len(addresses) + length
-        fields = (0x45, request.dscp << 2, total, 0, flags, ttl, protocol, sum_)
-        return _IPV4_HEADER.pack(*fields) + addresses
-
-    return header(_checksum(header(0)))
-
-
-def _datagram(request: ProbeRequest, payload: bytes, source_port: int) -> bytes:
-    length = _UDP_HEADER.size + len(payload)
-    blank = _UDP_HEADER.pack(source_port, request.port, length, 0) + payload
-    sum_ = _checksum(_pseudo_header(request, _UDP, length) + blank)
-    return _UDP_HEADER.pack(source_port, request.port, length, sum_) + payload
 
 
 def _segment(request: ProbeRequest, word: int, source_port: int) -> bytes:

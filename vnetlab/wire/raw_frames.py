@@ -1,0 +1,45 @@
+"""A packet of a probe as the whole frame that passes its sender's stack by (effect: scapy).
+
+Importing scapy takes longer than a probe: import this module only where a raw frame is sent. scapy
+is told not to read this machine's routes, by which no packet goes, and to keep no cache in the
+user's home, which may not be there.
+"""
+
+# ruff: noqa: E402 - scapy reads its settings when its layers are imported
+
+from __future__ import annotations
+
+import scapy.main
+from scapy.config import conf
+
+scapy.main.SCAPY_CACHE_FOLDER = None
+conf.route_autoload = False
+conf.route6_autoload = False
+
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Dot1Q, Ether
+
+from vnetlab.trace.request import FIRST_TTL, ProbeRequest, Protocol, RawFrame
+from vnetlab.wire.marker import Marker
+from vnetlab.wire.messages import PROTOCOLS, build_message
+
+
+def build_frame(
+    request: ProbeRequest, frame: RawFrame, marker: Marker, sequence: int, source_port: int
+) -> bytes:
+    """Return the Ethernet frame of packet `sequence`, as it leaves the source's link."""
+    ends, ttl = request.endpoints, request.ttl or FIRST_TTL
+    addresses = {"src": str(ends.source_address), "dst": str(ends.destination_address)}
+    protocol = PROTOCOLS[ends.version][request.protocol]
+    if ends.version == 6:
+        packet = IPv6(**addresses, hlim=ttl, tc=request.dscp << 2, nh=protocol)
+    else:
+        flags = "" if request.dont_fragment is False else "DF"
+        packet = IP(**addresses, ttl=ttl, tos=request.dscp << 2, proto=protocol, flags=flags, id=0)
+    if request.protocol is Protocol.UDP:
+        packet /= UDP(sport=source_port, dport=request.port)
+    ether = Ether(src=frame.source_mac, dst=frame.destination_mac)
+    if frame.vlan is not None:
+        ether /= Dot1Q(vlan=frame.vlan)
+    return bytes(ether / packet / build_message(request, marker, sequence, source_port))
