@@ -210,16 +210,21 @@ def explain(
 
 
 def walk_both_ways(
-    tables: Tables, request: ProbeRequest, *, world: World | None = None
+    tables: Tables,
+    request: ProbeRequest,
+    *,
+    world: World | None = None,
+    packet: Packet | None = None,
 ) -> tuple[Walk, Walk | None]:
     """The model's walk of a probe, and that of its answer where the probe can arrive at all.
 
-    `world` are the tables if they are indexed already.
+    `world` are the tables if they are indexed already, `packet` is another one than the probe's.
     """
     world = world or index_world(tables)
     ends = request.endpoints
-    packet = first_packet(request)
-    if request.ttl is None:
+    given = packet is not None
+    packet = packet or first_packet(request)
+    if request.ttl is None and not given:
         packet = _with_ttl(tables, ends.source, packet)
     by_probe = not request.to_application
     if request.raw is not None:

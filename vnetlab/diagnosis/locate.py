@@ -158,7 +158,8 @@ def _describe_refusal(trace: Trace, packet: PacketTrace) -> str:
 def _describe_loss(trace: Trace, loss: Loss, *, back: bool) -> str:
     """Where it was lost, and on which of the two ways, but at the turning point between them."""
     if _is_at_destination(trace, loss) and loss.after:
-        return f"The probe arrived at {_name(loss.after)}, but {loss.after.netns} sent no reply."
+        what = "probe" if trace.observation.of_probe else "packet"
+        return f"The {what} arrived at {_name(loss.after)}, but {loss.after.netns} sent no reply."
     text = _describe_place(trace, loss)
     return f"On the way {'back' if back else 'there'}, {text[0].lower()}{text[1:]}"
 
@@ -186,7 +187,7 @@ def _subject(trace: Trace, loss: Loss) -> str:
     by_arp = trace.request.endpoints.version == 4
     match loss.carrier:
         case Carrier.PROBE:
-            return "The probe"
+            return "The probe" if trace.observation.of_probe else "The packet"
         case Carrier.REPLY:
             return "The reply"
         case Carrier.WHO_HAS:

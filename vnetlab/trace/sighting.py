@@ -87,7 +87,7 @@ class Observation:
     `sightings` are in the order of their time stamps, those of one instant and namespace in the
     order that the kernel gave them. `lost_by_tap` has the taps that lost packets, and how many:
     there, silence is no evidence. `truncated` says that listening was ended by the sheer number
-    of sightings.
+    of sightings. `of_probe` is false for packets of the lab's own traffic.
     """
 
     sightings: tuple[Sighting, ...]
@@ -96,3 +96,4 @@ class Observation:
     send_errors: tuple[SendError, ...] = ()
     lost_by_tap: tuple[tuple[str, int], ...] = ()
     truncated: bool = False
+    of_probe: bool = True

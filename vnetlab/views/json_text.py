@@ -16,6 +16,11 @@ def to_json(value: object) -> str:
     return json.dumps(_plain(value), indent=2)
 
 
+def to_json_line(value: object) -> str:
+    """Return `value` as JSON text on one line."""
+    return json.dumps(_plain(value))
+
+
 def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         shown = (field.name for field in fields(value) if field.repr)

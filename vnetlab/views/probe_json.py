@@ -48,7 +48,7 @@ def render_probe_json(trace: Trace, verdict: Verdict, segments: Iterable[Segment
         {
             "probe": _probe(trace),
             "packets": [_packet(packet) for packet in trace.packets],
-            "resolution": [_sighting(step) for step in trace.resolution],
+            "resolution": [sighting_json(step) for step in trace.resolution],
             "hops": [_timing(timing) for timing in time_hops(trace)],
             "segments": [segment_object(segment) for segment in segments],
             "taps": {"lost": dict(observation.lost_by_tap), "truncated": observation.truncated},
@@ -101,11 +101,12 @@ def _timed_sightings(packet: PacketTrace) -> Iterator[_Object]:
             "leg": leg,
             "since_start_ns": step.sighting.time_ns - times_ns[0],
             "since_previous_ns": gap_ns,
-            **_sighting(step),
+            **sighting_json(step),
         }
 
 
-def _sighting(step: Step) -> _Object:
+def sighting_json(step: Step) -> _Object:
+    """A sighting: the fields that are the same in every leg."""
     sighting = step.sighting
     return {
         "on_path": step.index is not None,

@@ -70,7 +70,11 @@ def _title(trace: Trace, terminal: Terminal) -> list[str]:
 
 def _journey(trace: Trace, terminal: Terminal) -> list[str]:
     """The sightings of the one packet, and of what it waited for where it got no further."""
-    sections = _sections(trace)
+    return render_steps(sections_of(trace), terminal)
+
+
+def render_steps(sections: Sequence[tuple[str, list[Step]]], terminal: Terminal) -> list[str]:
+    """A table of sightings, in sections under a heading each."""
     steps = [step for _, part in sections for step in part]
     if not steps:
         return []
@@ -85,7 +89,8 @@ def _journey(trace: Trace, terminal: Terminal) -> list[str]:
     return lines
 
 
-def _sections(trace: Trace) -> list[tuple[str, list[Step]]]:
+def sections_of(trace: Trace) -> list[tuple[str, list[Step]]]:
+    """The steps of a trace's only packet: there, back, and off its path."""
     packet = trace.packets[0]
     target = packet.loss.target if packet.loss else None
     asked = [s for s in trace.resolution if target and s.sighting.target == target]
@@ -111,7 +116,7 @@ def _with_macs(steps: Sequence[Step], rows: Sequence[str], terminal: Terminal) -
 def _step_columns(steps: Sequence[Step], terminal: Terminal) -> list[Column]:
     seen = [step.sighting for step in steps]
     start_ns = min(sighting.time_ns for sighting in seen)
-    clock = _clock(max(sighting.time_ns for sighting in seen) - start_ns, terminal)
+    clock = clock_for(max(sighting.time_ns for sighting in seen) - start_ns, terminal)
     return [
         _column("#", (str(number) for number, _ in enumerate(steps, 1)), right=True),
         _column(clock.unit, (clock.show(s.time_ns - start_ns) for s in seen), right=True),
@@ -169,7 +174,7 @@ def _timings(trace: Trace, terminal: Terminal) -> list[str]:
 def _timing_columns(trace: Trace, timings: Sequence[HopTiming], terminal: Terminal) -> list[Column]:
     gaps = [timing.since_previous for timing in timings]
     starts = [timing.since_start for timing in timings]
-    clock = _clock(max((start.max_ns for start in starts if start), default=0), terminal)
+    clock = clock_for(max((start.max_ns for start in starts if start), default=0), terminal)
     total = len(trace.packets)
     return [
         _column("#", (str(number) for number, _ in enumerate(timings, 1)), right=True),
@@ -229,14 +234,14 @@ def _round_trip(trace: Trace, terminal: Terminal) -> str:
     times_ns = [p.round_trip_ns for p in trace.packets if p.round_trip_ns is not None]
     if not times_ns:
         return ""
-    clock = _clock(max(times_ns), terminal)
+    clock = clock_for(max(times_ns), terminal)
     if len(trace.packets) == 1:
         return f"{clock.show(times_ns[0])} {clock.unit}"
     least, middle, most = map(clock.show, (min(times_ns), round(median(times_ns)), max(times_ns)))
     return f"min {least}, median {middle}, max {most} {clock.unit}"
 
 
-def _clock(longest_ns: int, terminal: Terminal) -> Clock:
+def clock_for(longest_ns: int, terminal: Terminal) -> Clock:
     """Microseconds, unless they get too long to read."""
     if longest_ns >= _MANY_NS:
         return Clock(unit="ms", unit_ns=1_000_000, digits=3)

@@ -68,6 +68,11 @@ def marker_filter(marker: Marker, *, resolution: bool = True) -> tuple[Instructi
     return _assemble(tuple(_program(marker, "pass" if resolution else "drop")))
 
 
+def beginning(size: int) -> tuple[Instruction, ...]:
+    """Return the program that lets the first `size` bytes of every packet pass."""
+    return (Instruction(_RET, 0, 0, size),)
+
+
 def _program(marker: Marker, resolution: str) -> Iterator[_Op | str]:
     yield from _link_layer(resolution)
     yield from _ipv4()

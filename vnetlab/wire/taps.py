@@ -61,7 +61,8 @@ _TAG = struct.Struct("!HH")
 
 _BUFFER_BYTES = 4 << 20
 _SNAPLEN = 65535 + 18
-_BATCH = 256
+BATCH = 256
+"""How many packets `drain` takes of one tap at most."""
 _TIMESTAMP_WAIT_NS = 100_000_000
 
 
@@ -114,6 +115,14 @@ class Taps:
         _listen(tap)
         self._poll.register(tap, select.POLLIN)
 
+    def close(self, netns: str) -> None:
+        """End the tap of a namespace, if there is one."""
+        for number, (name, tap) in list(self._taps.items()):
+            if name == netns:
+                self._poll.unregister(tap)
+                tap.close()
+                del self._taps[number]
+
     def watch(self, other: socket.socket) -> None:
         """Let `wait` return when `other` is readable, too."""
         self._poll.register(other, select.POLLIN)
@@ -125,7 +134,7 @@ class Taps:
     def drain(self) -> Iterator[Capture]:
         """What the taps have seen by now; a batch of each at most: none can starve the others."""
         for netns, tap in self._taps.values():
-            for _ in range(_BATCH):
+            for _ in range(BATCH):
                 try:
                     yield _receive(netns, tap)
                 except BlockingIOError:
