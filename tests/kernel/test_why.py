@@ -138,6 +138,21 @@ def test_an_address_that_moved_is_missing_where_it_was(bench: Bench, by_hand: Ru
     assert found.verdict.causes[0].confidence is Confidence.PROVEN
 
 
+@pytest.mark.needs("bridge-vlan-filtering", "802.1q")
+def test_a_gateway_that_routes_nothing_gives_way_to_the_right_one(
+    bench: Bench, by_hand: Run
+) -> None:
+    """The packet goes to a guest, and would be routed on through where it has been before."""
+    bench.up(ROUTED_LAB + "  c: {on: hv1, nics: [{network: left, ipv4: 10.1.0.9}]}\n")
+    by_hand("a", "ip route replace default via 10.1.0.9")
+    found = _probe(bench)
+    cause = found.verdict.causes[0]
+    assert (cause.code, cause.object) == ("guest.wrong-gateway", "a")
+    assert [command.split()[2] for command in cause.fix.commands] == ["del", "add"]
+    fixed = verify("bench", found, bench.root, options=ProbeOptions())
+    assert fixed.verdict.causes[0].confidence is Confidence.CONFIRMED
+
+
 @pytest.mark.parametrize(
     ("node", "command", "code"),
     [

@@ -49,7 +49,18 @@ def find_repair(finding: Finding, intent: Intent) -> tuple[Change | None, bool]:
     if finding.item is None:
         return None, False
     change = intent.by_key.get((type(finding.item), finding.item.id))
-    return (change, True) if change else (_undo(finding, finding.item), False)
+    return (_whole(change, intent), True) if change else (_undo(finding, finding.item), False)
+
+
+def _whole(change: Change, intent: Intent) -> Change:
+    """The change, and of a route that is one too many that it gives way to the one meant."""
+    wrong = change.old
+    if not isinstance(wrong, Route) or change.new is not None:
+        return change
+    place = (wrong.netns, wrong.table, wrong.destination)
+    lacking = (it.new for it in intent.changes if it.old is None and isinstance(it.new, Route))
+    right = (it for it in lacking if (it.netns, it.table, it.destination) == place)
+    return Change(old=wrong, new=next(right, None))
 
 
 def make_fix(finding: Finding, accused: Blame, intent: Intent) -> Fix:
@@ -57,7 +68,7 @@ def make_fix(finding: Finding, accused: Blame, intent: Intent) -> Fix:
     change, drifted = find_repair(finding, intent)
     line = find_line(finding, accused.object, intent.lines)
     if drifted and change is not None:
-        advice = f"'vnetlab up' restores it: {describe_change(change)}"
+        advice = f"'vnetlab up' restores it: {_describe(change)}"
     elif finding.reason in _LEARNED:
         line, advice = "", "the node learned it: it expires by itself, or is deleted"
     elif line:
@@ -72,6 +83,14 @@ def make_fix(finding: Finding, accused: Blame, intent: Intent) -> Fix:
         drifted=drifted,
         change=change,
     )
+
+
+def _describe(change: Change) -> str:
+    old, new = change.old, change.new
+    if old is None or new is None or old.id == new.id:
+        return describe_change(change)
+    parts = (Change(old=old, new=None), Change(old=None, new=new))
+    return ", ".join(describe_change(part) for part in parts)
 
 
 def _undo(finding: Finding, item: Object) -> Change | None:

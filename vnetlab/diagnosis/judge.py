@@ -268,6 +268,7 @@ _MISLEADING = (
     Reason.WRONG_STATIC_FDB_ENTRY,
     Reason.WRONG_LEARNED_FDB_ENTRY,
     Reason.WRONG_ROUTE,
+    Reason.WRONG_GATEWAY,
     Reason.WRONG_NAT,
     Reason.FILTER_REDIRECT,
     Reason.DUPLICATE_MAC,

@@ -13,7 +13,7 @@ packets of that question say more: the loss is placed after the last of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -153,8 +153,8 @@ class _Tracer:
 
     def packet(self, sequence: int) -> PacketTrace:
         seen = self.by_sequence.get(sequence, [])
-        there = self.match((s for s in seen if s.kind is PacketKind.REQUEST), self.forward.hops)
-        back = self.match((s for s in seen if s.kind is not PacketKind.REQUEST), self.back.hops)
+        there = self.match((s for s in seen if s.kind is PacketKind.REQUEST), self.forward.spans)
+        back = self.match((s for s in seen if s.kind is not PacketKind.REQUEST), self.back.spans)
         answers = [step.sighting for step in back if self.is_answer(step.sighting)]
         trace = PacketTrace(
             sequence=sequence,
@@ -167,14 +167,25 @@ class _Tracer:
         outcome = self.outcome(trace, answers)
         return replace(trace, outcome=outcome, loss=self.loss(trace, outcome))
 
-    def match(self, sightings: Iterable[Sighting], hops: tuple[Hop, ...]) -> tuple[Step, ...]:
-        """The steps of one packet, in order: by time, then by the path."""
-        index = {hop.passage: number for number, hop in enumerate(hops)}
+    def match(self, sightings: Iterable[Sighting], spans: Sequence[Span]) -> tuple[Step, ...]:
+        """The steps of one packet, in order: by time, then by the path.
+
+        A path that comes by the same place again has been routed in between: its TTL tells.
+        """
+        sightings = list(sightings)
+        places = _places(spans)
+        first_ttl = max((it.ttl or 0 for it in sightings), default=0)
+        taken: set[int] = set()
         steps = []
         for sighting in sightings:
-            number = None if is_aside(sighting) else index.pop(_passage(sighting), None)
+            here = places.get(_passage(sighting), {}) if not is_aside(sighting) else {}
+            routed = first_ttl - (sighting.ttl or 0)
+            possible = [it for it, span in here.items() if span == routed] or list(here)
+            number = next((it for it in possible if it not in taken), None)
+            taken |= {number} if number is not None else set()
             steps.append(self.step(sighting, number))
-        return tuple(sorted(steps, key=lambda s: (s.sighting.time_ns, _order(s, len(hops)))))
+        last = sum(len(span.hops) for span in spans)
+        return tuple(sorted(steps, key=lambda s: (s.sighting.time_ns, _order(s, last))))
 
     def step(self, sighting: Sighting, index: int | None) -> Step:
         link = LinkId(netns=sighting.netns, name=sighting.ifname)
@@ -236,10 +247,11 @@ class _Tracer:
         return replace(loss, carrier=Carrier.IS_AT, after=after, before=before)
 
     def asked(self, span: Span) -> tuple[Step, ...]:
-        return self.match((s for s in self.sightings if _asks(s, span)), span.hops)
+        return self.match((s for s in self.sightings if _asks(s, span)), [span])
 
     def told(self, span: Span) -> tuple[Step, ...]:
-        return self.match((s for s in self.sightings if _tells(s, span)), _reverse(span.hops))
+        back = replace(span, hops=_reverse(span.hops))
+        return self.match((s for s in self.sightings if _tells(s, span)), [back])
 
     def resolution(self) -> Iterable[Step]:
         """The sightings of neighbour resolution that belong to the paths."""
@@ -293,6 +305,15 @@ def _tells(sighting: Sighting, span: Span) -> bool:
         and sighting.target == span.next_hop
         and sighting.destination_mac == span.mac
     )
+
+
+def _places(spans: Sequence[Span]) -> dict[Passage, dict[int, int]]:
+    """The places on a path of each passage, and how many nodes have routed the packet before."""
+    found: dict[Passage, dict[int, int]] = {}
+    hops = ((number, hop) for number, span in enumerate(spans) for hop in span.hops)
+    for place, (routed, hop) in enumerate(hops):
+        found.setdefault(hop.passage, {})[place] = routed
+    return found
 
 
 def _reverse(hops: tuple[Hop, ...]) -> tuple[Hop, ...]:

@@ -84,7 +84,7 @@ ADDRESSES: dict[Reason, Page] = {
         fix="Give one of them another address, then 'ip neigh flush all' at the others.",
     ),
     Reason.WRONG_GATEWAY: Page(
-        phrase="uses a gateway whose address nobody there holds",
+        phrase="uses a gateway that nobody there is, or that routes nothing",
         what=(
             "The route's next hop is in the right network, but no node there has that address: ARP "
             "gets no answer."
