@@ -49,3 +49,14 @@ def test_a_link_that_gets_ipv6_again_gets_its_mode_again() -> None:
         "ip link set up addrgenmode none",
     )
     assert commands(Change(old=replace(LINK, mtu=1400), new=LINK)) == ("ip link set up mtu 1500",)
+
+
+def test_flags_of_a_link_are_turned_back() -> None:
+    """In the words that ip-link(8) reads, as they are told."""
+    odd = replace(LINK, flags=("arp off", "promisc on"))
+    back = ("ip link set up arp on", "ip link set up promisc off")
+    assert commands(Change(old=odd, new=LINK)) == back
+    assert commands(Change(old=LINK, new=odd)) == (
+        "ip link set up arp off",
+        "ip link set up promisc on",
+    )

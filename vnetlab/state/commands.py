@@ -125,6 +125,9 @@ def _set_link(old: Link, new: Link) -> Iterator[str]:
         yield f"ip link set {new.name} addrgenmode {mode}"
     if old.mac != new.mac:
         yield f"ip link set {new.name} address {new.mac}"
+    for flag in (*(_turned(it) for it in old.flags if it not in new.flags), *new.flags):
+        if flag not in old.flags:
+            yield f"ip link set {new.name} {flag}"
     if old.master != new.master:
         to = f"master {new.master}" if new.master else "nomaster"
         yield f"ip link set {new.name} {to}"
@@ -142,6 +145,11 @@ def _set_link(old: Link, new: Link) -> Iterator[str]:
         yield f"bridge link set dev {new.name} {' '.join(changed)}"
     if old.up != new.up:
         yield f"ip link set {new.name} {'up' if new.up else 'down'}"
+
+
+def _turned(flag: str) -> str:
+    word, _, value = flag.rpartition(" ")
+    return f"{word} {'off' if value == 'on' else 'on'}"
 
 
 def _value(value: object) -> str:
