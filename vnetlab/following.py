@@ -203,7 +203,7 @@ class _Telling:
 
 
 def _fate(packet: Followed) -> Fate:
-    if packet.refused is not None:
+    if packet.is_refused:
         return Fate.REFUSED
     if packet.arrived_at is not None:
         return Fate.UNANSWERED if is_unanswered(packet) else Fate.ARRIVED
@@ -265,11 +265,10 @@ def _sightings(packet: Followed, follower: Follower) -> Iterator[Sighting]:
     yield from first.sightings if first.headers.kind is PacketKind.REQUEST else ()
     if packet.answers is not None:
         yield from (replace(s, kind=PacketKind.REPLY) for s in packet.sightings)
-    if packet.refused is not None:
-        error = packet.refused.error
-        assert error is not None
-        about = replace(error, about_reply=packet.answers is not None)
-        yield replace(packet.refused, kind=PacketKind.ERROR, sequence=0, error=about)
+    for error in packet.errors if packet.is_refused else ():
+        assert error.error is not None
+        about = replace(error.error, about_reply=packet.answers is not None)
+        yield replace(error, kind=PacketKind.ERROR, sequence=0, error=about)
     yield from follower.questions
 
 

@@ -184,6 +184,29 @@ def test_a_connection_that_a_firewall_swallows_is_unanswered(bench: Bench) -> No
     assert told[0].verdict.cause == "guest.firewall-policy"
 
 
+def test_a_datagram_that_nobody_waits_for_is_refused(bench: Bench) -> None:
+    """The ICMP error is followed back, from the node that sent it."""
+    bench.up(LAB)
+
+    def send() -> None:
+        with entered(bench.lab().namespace("a")):
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with sender:
+            sender.connect(("10.0.0.2", 7))
+            sender.send(b"ping")
+            with pytest.raises(ConnectionRefusedError):
+                sender.recv(1)
+
+    told, _ = _follow(bench, "udp", send)
+    (refused,) = told
+    assert refused.fate is Fate.REFUSED
+    assert refused.verdict is not None
+    assert refused.verdict.cause == "application.no-listener"
+    assert "b answered with ICMP 3/3 port unreachable" in refused.verdict.summary
+    back = refused.trace.packets[0].back
+    assert (back[0].hop.label, back[-1].hop.label) == ("b.eth0", "a.eth0")
+
+
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_it_with_the_summary(bench: Bench, end: signal.Signals) -> None:
     """The command line, as JSON lines: what was under way is finished, the last line is the end."""

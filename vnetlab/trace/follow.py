@@ -82,7 +82,7 @@ class Places:
 class Followed:
     """A packet under way: its headers where it was sent, and where it was seen, in time order.
 
-    `answers` is the one that it is the answer to, `refused` an ICMP error that came of it.
+    `answers` is the one that it is the answer to, `errors` the hops of an ICMP error about it.
     `is_answered`: its answer was sent. `is_blind`: a tap lost packets meanwhile.
     """
 
@@ -94,7 +94,7 @@ class Followed:
     is_meant: bool = False
     is_blind: bool = False
     is_answered: bool = False
-    refused: Sighting | None = None
+    errors: list[Sighting] = field(default_factory=list)
     answers: Followed | None = None
     arrived_at: Sighting | None = None
     arrived_headers: Headers | None = None
@@ -103,6 +103,11 @@ class Followed:
     def conversation(self) -> Conversation:
         """What it is counted with."""
         return (self.netns, self.headers.kind, *self.headers.conversation)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether an ICMP error about it came back to where it was sent."""
+        return any(it.netns == self.netns and it.direction is Direction.IN for it in self.errors)
 
     @property
     def last_ns(self) -> int:
@@ -242,11 +247,17 @@ class Follower:
                 self._reverse.popitem(last=False)
 
     def _take_error(self, frame: Frame, headers: Headers) -> None:
+        """A hop of an ICMP error, which is about the oldest packet that none was seen of here."""
         assert headers.quoted is not None
+        if headers.error is None or not headers.error.is_final:
+            return
+        here = _sighting(frame, headers)
         for packet in self._by_key.get(headers.quoted, ()):
-            final = headers.error is not None and headers.error.is_final
-            if final and packet.netns == frame.netns and frame.direction is Direction.IN:
-                packet.refused = packet.refused or _sighting(frame, headers)
+            if len(packet.errors) < _MOST_SIGHTINGS and _passage(here) not in map(
+                _passage, packet.errors
+            ):
+                packet.errors.append(here)
+                return
 
     def _holds(self, netns: str, address: IpAddress | None) -> bool:
         return address is not None and netns in self.places.holders.get(address, ())
@@ -259,12 +270,12 @@ def is_lost(packet: Followed) -> bool:
         for_one = headers.source != headers.target and not headers.source.is_unspecified
     else:
         for_one = not headers.is_group
-    return for_one and packet.arrived_at is None and not packet.is_blind and packet.refused is None
+    return for_one and packet.arrived_at is None and not packet.is_blind and not packet.is_refused
 
 
 def is_unanswered(packet: Followed) -> bool:
     """Whether it arrived and asked for an answer that was never sent."""
-    arrived = packet.arrived_at is not None and not packet.is_blind and packet.refused is None
+    arrived = packet.arrived_at is not None and not packet.is_blind and not packet.is_refused
     return arrived and packet.headers.asks and not packet.is_answered
 
 
