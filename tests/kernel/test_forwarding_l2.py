@@ -266,6 +266,16 @@ FAULTS: dict[str, tuple[Reason | None, list[str]]] = {
             ),
         ],
     ),
+    "a filter that drops, of a qdisc": (
+        Reason.FILTER_DROP,
+        [
+            "hv1 tc qdisc add dev eno1 root handle 1: prio",
+            (
+                "hv1 tc filter add dev eno1 parent 1: prio 1 protocol 802.1q u32 match u32 0 0"
+                " action drop"
+            ),
+        ],
+    ),
     "a filter that drops what has no tag": (
         PASSES,
         [

@@ -14,9 +14,12 @@ _MACS = {
 }
 
 
+_HOOKS = {"ingress": "for what comes in", "egress": "for what goes out"}
+
+
 def describe_filter(item: Filter) -> str:
     """Where it is: `filter 1 for what comes in on hv1.web1.eth0`."""
-    hook = {"ingress": "for what comes in", "egress": "for what goes out"}[HOOKS[item.parent]]
+    hook = _HOOKS.get(HOOKS.get(item.parent, ""), f"of qdisc {item.parent >> 16:x}:")
     chain = f" of chain {item.chain}" if item.chain else ""
     return f"filter {item.priority}{chain} {hook} on {item.netns}.{item.link}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vnetlab.state.filter_words import describe_filter
 from vnetlab.state.objects import Link, Qdisc
 from vnetlab.state.shaping import CERTAIN, ROOT, SECOND_NS
 from vnetlab.state.units import show_rate, show_time
@@ -11,7 +12,7 @@ from vnetlab.trace.forwarding.frames import Frame, World, finding
 from vnetlab.trace.forwarding.names import name_of
 from vnetlab.trace.forwarding.packet import Packet
 from vnetlab.trace.forwarding.reasons import Reason
-from vnetlab.trace.forwarding.tc import takes_packet
+from vnetlab.trace.forwarding.tc import act, takes_packet
 from vnetlab.trace.forwarding.walk import Finding
 
 _ETHERNET_BYTES = 14
@@ -78,10 +79,20 @@ def _classified(world: World, frame: Frame, link: Link, qdisc: Qdisc) -> tuple[F
         chosen = dict(item.matches).get("class")
         if takes is None:
             frame = frame.unsure(f"{name_of(link)}: what a filter of {_show(qdisc.handle)} takes")
-        elif takes and chosen is not None:
-            major, _, minor = chosen.partition(":")
-            return frame, int(major, 16) << 16 | int(minor, 16)
+        if not takes:
+            continue
+        outcome = act(frame, item, qdisc)
+        if outcome.away is not None:
+            return frame.unsure(f"{name_of(link)}: {describe_filter(item)} redirects"), None
+        frame = outcome.frame
+        if outcome.then != "continue":
+            return frame, _class(chosen) if chosen is not None else None
     return frame, None
+
+
+def _class(shown: str) -> int:
+    major, _, minor = shown.partition(":")
+    return int(major, 16) << 16 | int(minor, 16)
 
 
 def _show(handle: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vnetlab.state.filter_words import describe_filter
 from vnetlab.state.filters import ETH_P_8021Q, ETH_P_ALL, Action, Filter
-from vnetlab.state.objects import LinkId
+from vnetlab.state.objects import LinkId, Qdisc
 from vnetlab.state.shaping import bucket
 from vnetlab.trace.forwarding.frames import Frame, Point, World, finding
 from vnetlab.trace.forwarding.headers import LINK, NETWORK, TRANSPORT, Octets, header
@@ -22,7 +22,7 @@ _ENDS = ("pass", "drop", "trap", "stolen")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
+class Outcome:
     """The frame behind a filter's actions, and what becomes of it: `pass`, `continue`..."""
 
     frame: Frame
@@ -41,7 +41,7 @@ def filtered(world: World, frame: Frame, hook: int) -> Iterator[Frame]:
             frame = frame.unsure(f"{describe_filter(item)}: what it takes")
         if not takes:
             continue
-        outcome = _act(frame, item)
+        outcome = act(frame, item, item)
         if outcome.away is not None:
             if outcome.away.name:
                 yield outcome.frame.at(Point.SEND, outcome.away)
@@ -104,8 +104,11 @@ def _octets(packet: Packet) -> Octets:
     return tuple(it for base in (LINK, NETWORK, TRANSPORT) for it in header(bare, base) or ())
 
 
-def _act(frame: Frame, item: Filter) -> _Outcome:
-    """Do a filter's actions; one without any takes the frame and lets it pass."""
+def act(frame: Frame, item: Filter, row: Filter | Qdisc) -> Outcome:
+    """Do a filter's actions; one without any takes the frame and lets it pass.
+
+    `row` is what is accused of it: the filter, or the qdisc that it belongs to.
+    """
     for action in item.actions:
         settings = dict(action.settings)
         then = str(settings.get("then", "pipe"))
@@ -113,10 +116,10 @@ def _act(frame: Frame, item: Filter) -> _Outcome:
             case "gact":
                 pass
             case "police":
-                frame, then = _police(frame, item, action)
+                frame, then = _police(frame, item, action, row)
             case "mirred" if settings["mode"] == "redirect_to":
                 away = LinkId(netns=item.netns, name=str(settings["link"]))
-                return _Outcome(frame=frame, then="stolen", away=away)
+                return Outcome(frame=frame, then="stolen", away=away)
             case "mirred" if settings["mode"] == "mirror_to":
                 pass
             case "vlan" if settings["mode"] == "pop":
@@ -126,31 +129,31 @@ def _act(frame: Frame, item: Filter) -> _Outcome:
             case _:
                 frame = frame.unsure(f"{describe_filter(item)}: action {action.kind}")
         if then == "drop":
-            row = f"tc filter show: {describe_filter(item)} drops"
-            dropped = finding(Reason.FILTER_DROP, frame.link, row, item)
-            return _Outcome(frame=frame.stopped(dropped), then="pass")
+            shown = f"tc filter show: {describe_filter(item)} drops"
+            dropped = finding(Reason.FILTER_DROP, frame.link, shown, row)
+            return Outcome(frame=frame.stopped(dropped), then="pass")
         if then != "pipe":
             if then not in (*_ENDS, "continue"):
                 frame = frame.unsure(f"{describe_filter(item)}: {then}")
-            return _Outcome(frame=frame, then=then)
-    return _Outcome(frame=frame, then="pass")
+            return Outcome(frame=frame, then=then)
+    return Outcome(frame=frame, then="pass")
 
 
-def _police(frame: Frame, item: Filter, action: Action) -> tuple[Frame, str]:
+def _police(frame: Frame, item: Filter, action: Action, row: Filter | Qdisc) -> tuple[Frame, str]:
     """A limit lets pass single packets, if they are not larger than its burst (act_police.c)."""
     settings = dict(action.settings)
     burst_bytes = bucket(int(settings["rate_bit_s"]) // 8, int(settings["burst_ns"]))
     frame_bytes = frame.packet.length + _ETHERNET_BYTES
     largest_bytes = min(burst_bytes, int(settings["largest_bytes"]))
     drops = settings["exceed"] == "drop"
-    row = f"tc filter show: {describe_filter(item)} polices"
+    shown = f"tc filter show: {describe_filter(item)} polices"
     if frame_bytes > largest_bytes:
         if not drops:
             return frame, str(settings["exceed"])
-        row += f" with burst {largest_bytes} bytes, the frame has {frame_bytes}"
-        return frame.stopped(finding(Reason.POLICED, frame.link, row, item)), "pass"
+        shown += f" with burst {largest_bytes} bytes, the frame has {frame_bytes}"
+        return frame.stopped(finding(Reason.POLICED, frame.link, shown, row)), "pass"
     if drops:
-        frame = frame.stopped(finding(Reason.POLICED, frame.link, row, item, harms=True))
+        frame = frame.stopped(finding(Reason.POLICED, frame.link, shown, row, harms=True))
     return frame, str(settings["conform"])
 
 
