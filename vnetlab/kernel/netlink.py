@@ -14,6 +14,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from typing import Any
 
@@ -33,6 +34,7 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLMSGERR_ATTR_MSG = 1
 _GONE = (errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL)
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+_IDS = slice(8, 16)  # of the header: sequence number and port
 _SEND_BYTES = 48 * 1024  # well below net.core.wmem_default
 _READ_BYTES = 256 * 1024
 _SO_SNDBUFFORCE = 32  # asm-generic/socket.h
@@ -111,7 +113,7 @@ class Channel:
 
     def dump(self, message: Any) -> list[Any]:
         """Return all objects that the kernel lists for `message`, asked again if they changed."""
-        return [parsed for parsed, _ in self.dump_both(message)]
+        return [item for raw in self.dump_raw(message) for item in _decoded(_without_ids(raw))]
 
     def dump_both(self, message: Any) -> list[tuple[Any, bytes]]:
         """Return what `dump` does, each object with the message as it came."""
@@ -200,6 +202,21 @@ class _Batch:
         length, kind, flags, *rest = _HEADER.unpack_from(self.encoded, self._start_of_last)
         _HEADER.pack_into(self.encoded, self._start_of_last, length, kind, flags | NLM_F_ACK, *rest)
         return self.encoded
+
+
+def _without_ids(raw: bytes) -> bytes:
+    """A message as it is in every answer: without its sequence number and port."""
+    return raw[: _IDS.start] + bytes(_IDS.stop - _IDS.start) + raw[_IDS.stop :]
+
+
+@lru_cache(maxsize=256)
+def _decoded(raw: bytes) -> tuple[Any, ...]:
+    """The objects of a message, which nobody changes.
+
+    Decoding takes some 0.3 ms, and a third of what the namespaces of a lab answer is the same in
+    all of them: their rules, the routes of their loopbacks.
+    """
+    return tuple(MarshalRtnl().parse(raw))
 
 
 def _encode(message: Any, flags: int, sequence: int) -> bytes:
