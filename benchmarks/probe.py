@@ -22,7 +22,7 @@ def measure(scale: Scale) -> Iterator[Result]:
             "probe": partial(run, (*VNETLAB, "probe", "vm1", "vm2")),
             "ping": partial(run, ping),
         }
-        medians = in_turn(subjects, scale.repeats)
+        medians = in_turn(subjects, 3 * scale.repeats)
     yield Result(
         claim=claim,
         value=medians["probe"] / medians["ping"],

@@ -19,7 +19,7 @@ def measure(scale: Scale) -> Iterator[Result]:
     with star.standing(10):
         for word, most in _COMMANDS:
             subjects = {f"vnetlab {word}": partial(run, (*VNETLAB, word)), "python": python}
-            medians = in_turn(subjects, scale.repeats)
+            medians = in_turn(subjects, 3 * scale.repeats)
             ours, theirs = medians.values()
             yield Result(
                 claim=f"vnetlab {word}, against python -c pass",
