@@ -262,7 +262,8 @@ def _path(state: State, meant: State, source: str, packet: Followed) -> Expected
 def _sightings(packet: Followed, follower: Follower) -> Iterator[Sighting]:
     """Those of a question as a request's, those of its answer as a reply's."""
     first = packet.answers or packet
-    yield from first.sightings if first.headers.kind is PacketKind.REQUEST else ()
+    if first.headers.kind is PacketKind.REQUEST:  # an ICMP error too, about what was not followed
+        yield from (replace(s, kind=PacketKind.REQUEST) for s in first.sightings)
     if packet.answers is not None:
         yield from (replace(s, kind=PacketKind.REPLY) for s in packet.sightings)
     for error in packet.errors if packet.is_refused else ():

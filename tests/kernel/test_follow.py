@@ -18,6 +18,10 @@ from vnetlab.following import follow
 from vnetlab.kernel.namespaces import entered
 from vnetlab.wire.pcap_filter import compile_filter
 
+pytestmark = pytest.mark.needs(
+    "bridge-vlan-filtering", "802.1q", "nftables-inet", "nftables-nat", "conntrack"
+)
+
 LAB = """
 networks: {net: {vlan: 10, ipv4: 10.0.0.0/24}}
 hypervisors: {hv1: , hv2: }
@@ -188,16 +192,7 @@ def test_a_datagram_that_nobody_waits_for_is_refused(bench: Bench) -> None:
     """The ICMP error is followed back, from the node that sent it."""
     bench.up(LAB)
 
-    def send() -> None:
-        with entered(bench.lab().namespace("a")):
-            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with sender:
-            sender.connect(("10.0.0.2", 7))
-            sender.send(b"ping")
-            with pytest.raises(ConnectionRefusedError):
-                sender.recv(1)
-
-    told, _ = _follow(bench, "udp", send)
+    told, _ = _follow(bench, "udp", lambda: _refused(bench))
     (refused,) = told
     assert refused.fate is Fate.REFUSED
     assert refused.verdict is not None
@@ -205,6 +200,27 @@ def test_a_datagram_that_nobody_waits_for_is_refused(bench: Bench) -> None:
     assert "b answered with ICMP 3/3 port unreachable" in refused.verdict.summary
     back = refused.trace.packets[0].back
     assert (back[0].hop.label, back[-1].hop.label) == ("b.eth0", "a.eth0")
+
+
+def test_an_error_about_what_the_filter_leaves_out_is_a_packet_like_others(bench: Bench) -> None:
+    """On its own way, from the node that sent it."""
+    bench.up(LAB)
+    (error,), _ = _follow(bench, "icmp", lambda: _refused(bench))
+    steps = error.trace.packets[0].forward
+    assert error.fate is Fate.ARRIVED
+    assert (steps[0].hop.label, steps[-1].hop.label) == ("b.eth0", "a.eth0")
+    assert None not in {step.index for step in steps}
+
+
+def _refused(bench: Bench) -> None:
+    """A datagram from a to a port of b at which nobody waits."""
+    with entered(bench.lab().namespace("a")):
+        sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with sender:
+        sender.connect(("10.0.0.2", 7))
+        sender.send(b"ping")
+        with pytest.raises(ConnectionRefusedError):
+            sender.recv(1)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
