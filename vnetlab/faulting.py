@@ -90,11 +90,10 @@ class Sample:
 def score(
     topology: Topology, root: Path, sample: Sample, *, done: Iterable[Result] = ()
 ) -> Iterator[Result]:
-    """Build a copy of the lab, try the faults one after the other, yield how each went.
+    """Build the lab, try the faults one after the other, yield how each went.
 
-    The copy has a name of its own, and is gone at the end. What is among `done` is left out.
+    It is gone at the end. What is among `done` is left out.
     """
-    topology = replace(topology, name=f"{topology.name}-score")
     known = {(r.kind, r.place): r for r in done if r.topology == topology.name}
     verbs.up(topology, root)
     try:

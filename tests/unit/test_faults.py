@@ -103,8 +103,8 @@ def test_a_score_is_a_row_for_each_layer(tmp_path: Path) -> None:
     again = ResultFile(tmp_path / "results")
     assert again.results == kept.results
     table = render_score(tabulate(again.results))
-    assert "| pNIC (uplink) | 2 | 1 (50 %) | 0 (0 %) | 1 (50 %) |" in table
-    assert "| healthy | 1 | 1 (100 %) |" in table
+    assert "| pNIC (uplink) | 2 | 1 (50 %) | 1 (50 %) | 2 (100 %) | 0 (0 %) | 0 (0 %) |" in table
+    assert "| healthy | 1 | 1 (100 %) | 1 (100 %) |" in table
     assert ">2</text>" in render_confusion(again.results)
 
 

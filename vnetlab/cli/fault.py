@@ -152,15 +152,15 @@ def score(
     from vnetlab.cli.topology_file import load_topology
     from vnetlab.cli.whereabouts import labs_root
     from vnetlab.faults.catalogue import find_fault
+    from vnetlab.faults.score import Mark, copy_to_score, tabulate
 
     for name in kind or ():
         find_fault(name)
-    topologies = [load_topology(file, None, None)[0] for file in files]
+    topologies = [copy_to_score(load_topology(file, None, None)[0]) for file in files]
     for topology in topologies:
         go_to_realm(topology, realm)
 
     from vnetlab import faulting
-    from vnetlab.faults.score import Mark, tabulate
     from vnetlab.faults.store import ResultFile
     from vnetlab.views.faults import render_result, render_score
     from vnetlab.views.json_text import to_json

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from vnetlab.diagnosis.verdict import Confidence, Layer, Verdict
 from vnetlab.faults.fault import Fault
+from vnetlab.topology.topology import Topology
 
 
 class Mark(Enum):
@@ -62,6 +63,15 @@ class Result:
         """What is accused, but for what another truth explains."""
         others = {(it.code, it.object) for it in self.truth if it != truth}
         return [it for it in self.accused if (it.code, it.object) not in others]
+
+
+def copy_to_score(topology: Topology) -> Topology:
+    """The lab that faults are made in: of another name, with no way into the host's network."""
+    return replace(
+        topology,
+        name=f"{topology.name}-score",
+        routers=tuple(replace(router, external=False) for router in topology.routers),
+    )
 
 
 def truth_of(fault: Fault, place: str) -> Accusation:
