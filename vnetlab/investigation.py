@@ -27,6 +27,7 @@ from vnetlab.trace.endpoints import choose_endpoints
 from vnetlab.trace.forwarding.bonds import with_sightings
 from vnetlab.trace.forwarding.ip import index_world, reply_to, walk_frame, walk_in
 from vnetlab.trace.forwarding.journey import World
+from vnetlab.trace.forwarding.neighbours import walk_question
 from vnetlab.trace.forwarding.packet import Packet, first_packet
 from vnetlab.trace.forwarding.patience import patience_for
 from vnetlab.trace.forwarding.walk import Walk
@@ -227,6 +228,8 @@ def walk_both_ways(
     if request.ttl is None and not given:
         packet = _with_ttl(tables, ends.source, packet)
     by_probe = not request.to_application
+    if request.raw is not None and not packet.is_ip:
+        return walk_question(world, request.raw, packet)
     if request.raw is not None:
         forward = walk_frame(world, request.raw, packet, answered_by_probe=by_probe)
     else:
@@ -248,7 +251,7 @@ def request_of(
     snapshot: verbs.Snapshot, ends: Endpoints, options: verbs.ProbeOptions
 ) -> ProbeRequest:
     """The probe that `options` describe, and whether an application is meant to answer it."""
-    request = verbs.make_request(snapshot.tables.state, ends, options)
+    request = verbs.make_request(snapshot.tables.state, ends, options, snapshot.meant)
     listeners, services = snapshot.tables.listeners, snapshot.meant.services
     return replace(request, to_application=is_for_application(request, listeners, services))
 

@@ -24,7 +24,7 @@ from vnetlab.diagnosis.verdict import Cause
 from vnetlab.errors import UsageError
 from vnetlab.investigation import intent_of, request_of, walk_both_ways
 from vnetlab.state.objects import State
-from vnetlab.trace.endpoints import choose_endpoints
+from vnetlab.trace.endpoints import NotNeighboursError, choose_endpoints
 from vnetlab.trace.forwarding.ip import index_world
 from vnetlab.trace.forwarding.journey import World
 from vnetlab.trace.forwarding.walk import Finding
@@ -53,10 +53,13 @@ def probe_all(
     requests: list[ProbeRequest] = []
     left_out: list[tuple[Names, str]] = []
     for pair, ends in _all_endpoints(snapshot, rows, columns, options.version):
-        if isinstance(ends, Endpoints):
-            requests.append(request_of(snapshot, ends, options))
-        else:
+        if not isinstance(ends, Endpoints):
             left_out.append((pair, ends))
+            continue
+        try:
+            requests.append(request_of(snapshot, ends, options))
+        except NotNeighboursError:
+            left_out.append((pair, "the two are no neighbours: ARP does not pass routers"))
     seen = verbs.probe_pairs(name, requests, root)
     failures = tuple(_explain(snapshot, [it for it in seen.results if not it.reached]))
     return Matrix(

@@ -38,7 +38,7 @@ def arrival(found: Investigation, node: str) -> Sighting:
 
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", [Protocol.ICMP, Protocol.UDP, Protocol.TCP])
 def test_dscp_and_ttl_are_those_asked_for(
     bench: Bench, protocol: Protocol, version: int, *, raw: bool
 ) -> None:

@@ -185,7 +185,7 @@ def on_path(trace: Trace, packet: int = 0) -> list[str]:
 
 
 @pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", [Protocol.ICMP, Protocol.UDP, Protocol.TCP])
 def test_a_probe_is_seen_at_every_hop(wires: Wires, protocol: Protocol, version: int) -> None:
     """There and back, each hop once, in the order of the kernel's time stamps."""
     begun_ns = time.time_ns()

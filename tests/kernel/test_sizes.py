@@ -30,7 +30,7 @@ def why(bench: Bench, source: str, destination: str, **options: object) -> Verdi
 
 
 @pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", [Protocol.ICMP, Protocol.UDP, Protocol.TCP])
 @pytest.mark.parametrize("node", ["hv1", "hv2"])
 def test_an_mtu_too_small_at_a_pnic_is_found(
     bench: Bench, in_node: InNode, node: str, protocol: Protocol, version: int

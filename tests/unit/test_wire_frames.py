@@ -17,14 +17,17 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from vnetlab.errors import UsageError
-from vnetlab.trace.request import MAX_COUNT, Endpoints, ProbeRequest, Protocol
+from vnetlab.state.objects import LinkId
+from vnetlab.trace.request import MAX_COUNT, Endpoints, ProbeRequest, Protocol, RawFrame
 from vnetlab.trace.sighting import Direction, PacketKind, Sighting
 from vnetlab.wire.frames import recognize
 from vnetlab.wire.marker import Marker
 from vnetlab.wire.messages import build_message
+from vnetlab.wire.raw_frames import build_frame
 from vnetlab.wire.taps import Capture
 
 MARKER = Marker(0x54321)
+OVER_IP = [it for it in Protocol if it is not Protocol.ARP]
 ENDS = {
     4: Endpoints(
         source="a",
@@ -73,7 +76,7 @@ def seen(asked: ProbeRequest, network: Any, *, vlan: int | None = None) -> Sight
 
 
 @pytest.mark.parametrize("version", [4, 6])
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", OVER_IP)
 @pytest.mark.parametrize("sequence", [0, 1, MAX_COUNT - 1])
 def test_every_probe_is_recognized_with_its_number(
     protocol: Protocol, version: int, sequence: int
@@ -141,7 +144,7 @@ def test_the_answers_are_recognized() -> None:
     assert {s.sequence for s in (echo, udp, accepted, reset)} == {3}
 
 
-@pytest.mark.parametrize("protocol", Protocol)
+@pytest.mark.parametrize("protocol", OVER_IP)
 def test_an_error_says_which_packet_it_is_about(protocol: Protocol) -> None:
     """ICMP quotes the probe: with all of it, or with 8 bytes of TCP only."""
     asked = request(protocol, 4)
@@ -224,3 +227,44 @@ def test_a_request_out_of_range_is_refused(options: dict[str, int], message: str
     with pytest.raises(UsageError) as raised:
         ProbeRequest(endpoints=ENDS[4], **options)  # type: ignore[arg-type] # by name
     assert str(raised.value) == message
+
+
+def recognized(frame: bytes, asked: ProbeRequest) -> Sighting | None:
+    capture = Capture(time_ns=0, netns="a", ifname="eth0", direction=Direction.OUT, frame=frame)
+    return recognize(capture, asked, MARKER)
+
+
+def test_an_arp_request_bears_its_marker_in_the_padding() -> None:
+    """It is the probe's; a question of the kernel's own is not, and an answer has no number."""
+    asked = request(Protocol.ARP, 4)
+    frame = RawFrame(
+        link=LinkId(netns="a", name="eth0"),
+        target=LinkId(netns="b", name="eth0"),
+        source_mac="02:00:00:00:00:01",
+        destination_mac="ff:ff:ff:ff:ff:ff",
+        vlan=7,
+    )
+    sent = build_frame(asked, frame, MARKER, 3, 0)
+    assert len(sent) == 64  # 60 bytes without check sequence, and the tag
+    seen = recognized(sent, asked)
+    assert seen is not None
+    assert (seen.kind, seen.sequence, seen.vlan) == (PacketKind.REQUEST, 3, 7)
+    question = Ether(sent)
+    answer = Ether() / ARP(op="is-at", psrc=question[ARP].pdst, pdst=question[ARP].psrc)
+    told = recognized(bytes(answer), asked)
+    assert told is not None
+    assert (told.kind, told.sequence) == (PacketKind.REPLY, None)
+    own = recognized(sent[:46], asked)
+    assert own is not None
+    assert (own.kind, own.sequence) == (PacketKind.WHO_HAS, None)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"size": 100}, {"ttl": 3}, {"dscp": 1}, {"dont_fragment": True}], ids=str
+)
+def test_an_arp_request_has_no_ip_header(wrong: dict[str, Any]) -> None:
+    """What would be in one is an error, and so is IPv6."""
+    with pytest.raises(UsageError, match="ARP request"):
+        ProbeRequest(endpoints=ENDS[4], protocol=Protocol.ARP, **wrong)
+    with pytest.raises(UsageError, match="ICMPv6"):
+        ProbeRequest(endpoints=ENDS[6], protocol=Protocol.ARP)

@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from vnetlab.lab import ProbeOptions
     from vnetlab.views.terminal import Terminal
 
-ProtoOption = Annotated[Protocol, typer.Option(help="What is sent: an echo, a datagram, or a SYN.")]
+ProtoOption = Annotated[
+    Protocol,
+    typer.Option(
+        help="What is sent: an echo, a datagram, a SYN, or a question for the MAC address."
+    ),
+]
 PortOption = Annotated[int, typer.Option(help="The destination's port, for udp and tcp.")]
 SizeOption = Annotated[
     int | None, typer.Option(help="The IP packet's length in bytes.", show_default=False)

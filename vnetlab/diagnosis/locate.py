@@ -17,7 +17,6 @@ from vnetlab.diagnosis.verdict import UNKNOWN_CAUSE, Evidence, Layer, Source, Ve
 from vnetlab.state.objects import Role
 from vnetlab.state.show import ROLE_WORDS
 from vnetlab.trace.path import Hop
-from vnetlab.trace.request import Protocol
 from vnetlab.trace.sighting import Answerer, Direction, PacketKind
 from vnetlab.trace.trace import Carrier, Loss, Outcome, PacketTrace, Step, Trace, is_aside
 
@@ -131,7 +130,7 @@ def _blame_refusing_node(trace: Trace, packet: PacketTrace) -> tuple[Layer | Non
     """The node that the refusal comes from; at the destination's port, what listens there."""
     first = _refusal(packet).hop
     if first.netns == trace.request.endpoints.destination:
-        if trace.request.protocol is Protocol.ICMP:
+        if not trace.request.protocol.has_ports:
             return Layer.GUEST_OS, first.netns
         return Layer.APPLICATION, f"{first.netns} {_service(trace)}"
     return _within(first, first.netns)

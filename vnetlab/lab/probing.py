@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -27,7 +27,8 @@ class ProbeOptions:
     """What a probe is made of; see `vnetlab.trace.request.ProbeRequest`.
 
     `version` is the IP version, 4 or 6; None takes what both ends have, 4 first. `raw` sends a
-    frame out of the source's vNIC past its stack, with the 802.1Q tag `vlan` if that is given.
+    frame out of the source's vNIC past its stack, with the 802.1Q tag `vlan` if that is given; ARP
+    is always sent so.
     """
 
     protocol: Protocol = Protocol.ICMP
@@ -42,21 +43,25 @@ class ProbeOptions:
     vlan: int | None = None
 
 
-def make_request(state: State, ends: Endpoints, options: ProbeOptions) -> ProbeRequest:
+def make_request(
+    state: State, ends: Endpoints, options: ProbeOptions, meant: State | None = None
+) -> ProbeRequest:
     """The probe that `options` describe, between two nodes of a lab whose State is `state`.
 
-    Raises UsageError for options out of range, or that do not go together.
+    `meant` is how the lab is meant to be. Raises UsageError for options out of range, or that do
+    not go together.
     """
-    from vnetlab.trace.endpoints import frame_from
+    from vnetlab.trace.endpoints import frame_from, question_from
     from vnetlab.trace.request import ProbeRequest
 
-    if options.vlan is not None and not options.raw:
+    by_stack = not options.raw and options.protocol is not Protocol.ARP
+    if options.vlan is not None and by_stack:
         raise UsageError(
             f"vlan: got {options.vlan} for a packet of {ends.source}'s own stack, expected a raw "
             "frame: the stack tags what leaves by its VLAN interfaces, and nothing else",
             fix="add --raw",
         )
-    return ProbeRequest(
+    request = ProbeRequest(
         endpoints=ends,
         protocol=options.protocol,
         port=options.port,
@@ -65,8 +70,12 @@ def make_request(state: State, ends: Endpoints, options: ProbeOptions) -> ProbeR
         dscp=options.dscp,
         ttl=options.ttl,
         dont_fragment=options.dont_fragment,
-        raw=frame_from(state, ends, options.vlan) if options.raw else None,
     )
+    if by_stack:
+        return request
+    if options.protocol is Protocol.ARP:
+        return replace(request, raw=question_from(state, meant or state, ends, options.vlan))
+    return replace(request, raw=frame_from(state, ends, options.vlan))
 
 
 def probe(
@@ -100,7 +109,7 @@ def probe(
     with lab.locked(shared=True), Nodes(lab) as present:
         state = state or observe(present).state
         ends = ends or choose_endpoints(state, source, destination, version=options.version)
-        request = request or make_request(state, ends, options)
+        request = request or make_request(state, ends, options, meant)
         forward = expected_path(state, ends.source, ends.destination_address, meant)
         back = expected_path(state, ends.destination, ends.source_address, meant)
         watched = dict.fromkeys([*watched_namespaces(state, forward, back), *also_watched])

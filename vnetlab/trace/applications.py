@@ -23,7 +23,7 @@ def is_for_application(
     request: ProbeRequest, listeners: Iterable[Listener], services: Iterable[Service]
 ) -> bool:
     """Say whether an application is meant to answer a probe; `services` are those of the file."""
-    if request.protocol is Protocol.ICMP:
+    if not request.protocol.has_ports:
         return False
     wanted = (request.endpoints.destination, request.protocol.value, request.port)
     if any((it.netns, it.protocol, it.port) == wanted for it in listeners):

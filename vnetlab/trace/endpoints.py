@@ -5,11 +5,17 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from vnetlab.errors import UsageError
-from vnetlab.state.objects import State
+from vnetlab.state.objects import LinkId, State
 from vnetlab.topology.wording import did_you_mean
 from vnetlab.trace.path import expected_path
 from vnetlab.trace.request import Endpoints, IpAddress, RawFrame
 from vnetlab.trace.wiring import Wiring, find_next_hop, index_wiring
+
+_BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+class NotNeighboursError(UsageError):
+    """Two nodes have no network in common, where ARP is asked for."""
 
 
 def choose_endpoints(
@@ -68,6 +74,32 @@ def frame_from(state: State, ends: Endpoints, vlan: int | None) -> RawFrame:
         target=hops[-1].link_id,
         source_mac=macs[link],
         destination_mac=macs[hops[-1].link_id],
+        vlan=vlan,
+    )
+
+
+def question_from(state: State, meant: State, ends: Endpoints, vlan: int | None) -> RawFrame:
+    """Return the frame in which the source's vNIC asks for the destination's MAC address.
+
+    `meant` is the lab as it is meant to be, by which the vNICs are found first. Raises
+    NotNeighboursError where the two have no network in common.
+    """
+    held = {(it.netns, it.interface.ip): it for it in (*state.addresses, *meant.addresses)}
+    macs = {link.id: link.mac for link in (*meant.links, *state.links)}
+    local = held.get((ends.source, ends.source_address))
+    remote = held.get((ends.destination, ends.destination_address))
+    if local is None or remote is None or remote.interface.ip not in local.interface.network:
+        raise NotNeighboursError(
+            f"arp: {ends.destination_address} of {ends.destination} is in no network "
+            f"of {ends.source}, expected a neighbour: no router passes ARP on",
+            fix="ask for the next hop, or leave out --proto arp",
+        )
+    source, target = (LinkId(netns=it.netns, name=it.link) for it in (local, remote))
+    return RawFrame(
+        link=source,
+        target=target,
+        source_mac=macs[source],
+        destination_mac=_BROADCAST,
         vlan=vlan,
     )
 

@@ -26,19 +26,31 @@ DEFAULT_BYTES = 84
 FIRST_TTL = 64
 """The TTL and hop limit that a kernel gives to a packet if nobody says otherwise (RFC 1700)."""
 
+ARP_BYTES = 28
+"""An ARP message for IPv4 over Ethernet (RFC 826)."""
+
 _MARKER_BYTES = 4
 
 
 class Protocol(Enum):
-    """What a probe is made of: an ICMP or ICMPv6 echo, a UDP datagram, or a TCP SYN."""
+    """What a probe is made of: an ICMP or ICMPv6 echo, a UDP datagram, a TCP SYN, or a question.
+
+    The question is an ARP request (RFC 826) at the source's vNIC, as of arping(8).
+    """
 
     ICMP = "icmp"
     UDP = "udp"
     TCP = "tcp"
+    ARP = "arp"
+
+    @property
+    def has_ports(self) -> bool:
+        """Whether it is sent to a port."""
+        return self in (Protocol.UDP, Protocol.TCP)
 
     @property
     def header_bytes(self) -> int:
-        """The length of its header."""
+        """The length of its header, behind that of IP."""
         return 20 if self is Protocol.TCP else 8
 
 
@@ -87,7 +99,7 @@ class ProbeRequest:
     kernel gives. `dont_fragment`: whether the packet must not be fragmented; None for what sockets
     do by default, where the source may fragment and routers may not (IP_PMTUDISC_WANT, ip(7)).
     `raw`: by which frame the packet is sent past the source's stack. Raises UsageError for values
-    out of range, and for packets of IPv6 that routers could fragment.
+    out of range, for packets of IPv6 that routers could fragment, and for ARP with what it has not.
     """
 
     endpoints: Endpoints
@@ -104,6 +116,8 @@ class ProbeRequest:
     raw: RawFrame | None = None
 
     def __post_init__(self) -> None:
+        if self.protocol is Protocol.ARP:
+            self._check_arp()
         _check_range("dscp", self.dscp, 0, 63)
         if self.ttl is not None:
             _check_range("ttl", self.ttl, 1, 255)
@@ -117,9 +131,24 @@ class ProbeRequest:
         if self.size is not None:
             _check_range("size", self.size, self._header_bytes + self._marker_bytes, MAX_BYTES)
 
+    def _check_arp(self) -> None:
+        if self.endpoints.version != 4:
+            raise UsageError(
+                f"arp: got {self.endpoints.destination_address}, expected IPv4: IPv6 finds its "
+                "neighbours by ICMPv6 (RFC 4861)",
+                fix="probe with --proto icmp: it shows their questions where they get no answer",
+            )
+        given = {"size": self.size, "ttl": self.ttl, "df": self.dont_fragment}
+        given["dscp"] = self.dscp or None
+        for name, value in given.items():
+            if value is not None:
+                raise UsageError(f"{name}: got {value} for an ARP request, which has none")
+
     @property
     def packet_bytes(self) -> int:
-        """The length of the whole IP packet."""
+        """The length of the whole IP packet, or of the ARP message."""
+        if self.protocol is Protocol.ARP:
+            return ARP_BYTES
         return self._header_bytes + self.payload_bytes
 
     @property

@@ -31,7 +31,6 @@ from itertools import pairwise
 
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.trace.path import Hop
-from vnetlab.trace.request import Protocol
 from vnetlab.trace.segments import Segment
 from vnetlab.trace.timing import HopTiming, Spread, time_hops
 from vnetlab.trace.trace import Loss, PacketTrace, Step, Trace
@@ -65,7 +64,7 @@ def _probe(trace: Trace) -> _Object:
         "source_address": ends.source_address,
         "destination_address": ends.destination_address,
         "protocol": request.protocol,
-        "port": None if request.protocol is Protocol.ICMP else request.port,
+        "port": request.port if request.protocol.has_ports else None,
         "count": request.count,
         "packet_bytes": request.packet_bytes,
         "answered_by": trace.observation.answerer,

@@ -21,7 +21,12 @@ from vnetlab.views.segments import segment_lines
 from vnetlab.views.terminal import DIM, GREEN, RED, Terminal, hang
 from vnetlab.views.verdict_text import remarks, render_causes
 
-_PROTOCOL_WORDS = {Protocol.ICMP: "ICMP echo", Protocol.UDP: "UDP", Protocol.TCP: "TCP SYN"}
+_PROTOCOL_WORDS = {
+    Protocol.ICMP: "ICMP echo",
+    Protocol.UDP: "UDP",
+    Protocol.TCP: "TCP SYN",
+    Protocol.ARP: "ARP request",
+}
 _SOURCE_MAC = "source MAC"
 _MANY_NS = 100_000_000
 
@@ -59,7 +64,7 @@ def render_probe(
 def _title(trace: Trace, terminal: Terminal) -> list[str]:
     request, ends = trace.request, trace.request.endpoints
     what = _PROTOCOL_WORDS[request.protocol]
-    if request.protocol is not Protocol.ICMP:
+    if request.protocol.has_ports:
         what += f" port {request.port}"
     source = f"{ends.source} ({ends.source_address})"
     destination = f"{ends.destination} ({ends.destination_address})"

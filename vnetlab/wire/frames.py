@@ -12,8 +12,9 @@ from ipaddress import ip_address
 from typing import TypedDict
 
 from vnetlab.trace.icmp import IcmpError
-from vnetlab.trace.request import IpAddress, ProbeRequest
+from vnetlab.trace.request import IpAddress, ProbeRequest, Protocol
 from vnetlab.trace.sighting import PacketKind, Sighting
+from vnetlab.wire.arp import read_arp
 from vnetlab.wire.glance import glance
 from vnetlab.wire.marker import Marker
 from vnetlab.wire.messages import adds_up
@@ -22,9 +23,6 @@ from vnetlab.wire.taps import Capture
 _ETHERNET_BYTES, _TAG_BYTES = 14, 4
 _TAGS = (0x8100, 0x88A8)
 _ARP = 0x0806
-_ARP_FOR_IPV4 = bytes((0x08, 0x00, 6, 4))
-"""Its protocol type, and the lengths of its addresses in bytes (RFC 826)."""
-_ARP_BYTES, _WHO_HAS = 28, 1
 _IP = {0x0800: 4, 0x86DD: 6}
 _IP_BYTES = {4: 20, 6: 40}
 _ICMP, _ICMPV6 = 1, 58
@@ -49,10 +47,15 @@ class _Facts(TypedDict, total=False):
 
 
 def recognize(capture: Capture, request: ProbeRequest, marker: Marker) -> Sighting | None:
-    """Return what a captured frame is to the probe, None for one that is nothing to it."""
+    """Return what a captured frame is to the probe, None for one that is nothing to it.
+
+    The reply to an ARP request of the probe has no `sequence`: it says only who answers whom.
+    """
     facts = _read(capture.frame, request.port, marker)
     if facts is None:
         return None
+    if facts["kind"] is PacketKind.IS_AT and _answers(facts, request):
+        facts = _Facts(**facts | {"kind": PacketKind.REPLY})
     return Sighting(
         time_ns=capture.time_ns,
         netns=capture.netns,
@@ -61,6 +64,13 @@ def recognize(capture: Capture, request: ProbeRequest, marker: Marker) -> Sighti
         frame=capture.frame,
         **facts,
     )
+
+
+def _answers(facts: _Facts, request: ProbeRequest) -> bool:
+    ends = request.endpoints
+    told = (facts["source"], facts["destination"])
+    asked = (ends.destination_address, ends.source_address)
+    return request.protocol is Protocol.ARP and told == asked
 
 
 @lru_cache(maxsize=256)
@@ -76,7 +86,7 @@ def _read(frame: bytes, port: int, marker: Marker) -> _Facts | None:
         ethertype = int.from_bytes(frame[at + 2 : at + 4])
         at += _TAG_BYTES
     if ethertype == _ARP:
-        facts = _read_arp(frame[at:])
+        facts = _read_arp(frame[at:], marker)
     else:
         facts = _read_ip(frame, at, ethertype, port, marker)
     if facts is None:
@@ -86,17 +96,19 @@ def _read(frame: bytes, port: int, marker: Marker) -> _Facts | None:
     return facts
 
 
-def _read_arp(arp: bytes) -> _Facts | None:
-    if len(arp) < _ARP_BYTES or arp[2:6] != _ARP_FOR_IPV4:
+def _read_arp(message: bytes, marker: Marker) -> _Facts | None:
+    arp = read_arp(message, marker)
+    if arp is None:
         return None
-    asks = int.from_bytes(arp[6:8]) == _WHO_HAS
-    source, destination = ip_address(arp[14:18]), ip_address(arp[24:28])
-    return {
-        "kind": PacketKind.WHO_HAS if asks else PacketKind.IS_AT,
-        "source": source,
-        "destination": destination,
-        "target": destination if asks else source,
+    facts: _Facts = {
+        "kind": PacketKind.WHO_HAS if arp.asks else PacketKind.IS_AT,
+        "source": arp.sender,
+        "destination": arp.target,
+        "target": arp.target if arp.asks else arp.sender,
     }
+    if arp.sequence is not None:
+        facts["kind"], facts["sequence"] = PacketKind.REQUEST, arp.sequence
+    return facts
 
 
 def _read_ip(frame: bytes, at: int, ethertype: int, port: int, marker: Marker) -> _Facts | None:

@@ -31,7 +31,7 @@ class Glance:
     """`word` is where the marker would be; `error` what an ICMP error says of that packet."""
 
     kind: PacketKind
-    word: int
+    word: int = 0
     error: IcmpError | None = None
 
 
@@ -60,6 +60,12 @@ def glance(frame: bytes, port: int) -> Glance | None:
         return Glance(kind=PacketKind.ERROR, word=word, error=error) if kind else None
     kind, word = _read(frame, (protocol, at), port)
     return Glance(kind=kind, word=word) if kind else None
+
+
+def untagged(frame: bytes) -> bytes:
+    """What follows the Ethernet header, and a tag if there is one."""
+    tag = _TAG_BYTES if _half(frame, 12) in _TAGS else 0
+    return frame[_ETHERNET_BYTES + tag :]
 
 
 def _behind_ip(frame: bytes, at: int, version: int) -> _Place:

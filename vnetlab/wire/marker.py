@@ -1,9 +1,10 @@
 """The marker that tells a probe's packets from all others (pure).
 
 One 32-bit word: random bits, the same for the whole probe, then the packet's sequence number,
-doubled. It is the first word of the payload of an ICMP echo or a UDP datagram, and the sequence
-number of a TCP SYN. A SYN-ACK or a reset acknowledges the SYN's sequence number plus one
-(RFC 9293, 3.5): since the words sent are even, that is still the marker of the same packet.
+doubled. It is the first word of the payload of an ICMP echo or a UDP datagram, the first of the
+padding of an ARP request, and the sequence number of a TCP SYN. A SYN-ACK or a reset acknowledges
+the SYN's sequence number plus one (RFC 9293, 3.5): since the words sent are even, that is still the
+marker of the same packet.
 """
 
 from __future__ import annotations

@@ -25,10 +25,11 @@ from dataclasses import dataclass, field, replace
 from vnetlab.trace.icmp import IcmpError
 from vnetlab.trace.matrix import MatrixObservation, PairResult
 from vnetlab.trace.path import Passage
-from vnetlab.trace.request import MAX_COUNT, IpAddress, ProbeRequest
+from vnetlab.trace.request import MAX_COUNT, IpAddress, ProbeRequest, Protocol
 from vnetlab.trace.sighting import Direction, PacketKind
+from vnetlab.wire.arp import read_arp
 from vnetlab.wire.bpf import marker_filter
-from vnetlab.wire.glance import Glance, glance
+from vnetlab.wire.glance import Glance, glance, untagged
 from vnetlab.wire.inject import Injector
 from vnetlab.wire.marker import Marker
 from vnetlab.wire.responder import Responder
@@ -55,7 +56,7 @@ def run_matrix(
         return MatrixObservation(results=())
     requests = [replace(request, count=_ROUNDS) for request in requests]
     marker = _marker_for(_ROUNDS * len(requests))
-    program = marker_filter(marker, resolution=False)
+    program = marker_filter(marker, resolution=requests[0].protocol is Protocol.ARP)
     with ExitStack() as stack:
         taps = stack.enter_context(Taps())
         ends = {end for request in requests for end in _names(request)}
@@ -149,6 +150,8 @@ class _Run:
     ) -> None:
         self.pairs = [_Pair(request) for request in requests]
         self.port = requests[0].port
+        self.is_arp = requests[0].protocol is Protocol.ARP
+        self.asked: dict[tuple[IpAddress, IpAddress], int] = {}
         self.timeout_ns = requests[0].timeout_ns
         self.marker = marker
         self.taps = taps
@@ -195,6 +198,8 @@ class _Run:
     def send(self, sequence: int) -> None:
         pair = self.pairs[sequence // _ROUNDS]
         pair.tried += sequence % _ROUNDS > 0
+        ends = pair.request.endpoints
+        self.asked[ends.source_address, ends.destination_address] = sequence
         pair.send_error = self.injectors[_source(pair.request)].send(sequence, pair.request)
         self.last_event_ns = time.monotonic_ns()
         if not pair.send_error:
@@ -219,11 +224,22 @@ class _Run:
             responder.serve()
         for capture in self.taps.drain():
             self.captures += 1
-            what = glance(capture.frame, self.port)
-            sequence = self.marker.sequence(what.word) if what else None
+            what, sequence = self.read(capture.frame)
             if what and sequence is not None and sequence < _ROUNDS * len(self.pairs):
                 self.last_event_ns = time.monotonic_ns()
                 self.note(sequence, capture, what)
+
+    def read(self, frame: bytes) -> tuple[Glance | None, int | None]:
+        """What a frame is, and which packet or the answer to which."""
+        if not self.is_arp:
+            what = glance(frame, self.port)
+            return what, self.marker.sequence(what.word) if what else None
+        arp = read_arp(untagged(frame), self.marker)
+        if arp is None:
+            return None, None
+        if arp.asks:
+            return Glance(kind=PacketKind.REQUEST), arp.sequence
+        return Glance(kind=PacketKind.REPLY), self.asked.get((arp.target, arp.sender))
 
     def note(self, sequence: int, capture: Capture, what: Glance) -> None:
         pair = self.pairs[sequence // _ROUNDS]

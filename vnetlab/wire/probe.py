@@ -6,9 +6,10 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from vnetlab.trace.patience import Stop
-from vnetlab.trace.request import ProbeRequest
+from vnetlab.trace.request import ProbeRequest, Protocol
 from vnetlab.trace.sighting import Observation, PacketKind, SendError, Sighting
 from vnetlab.trace.trace import is_answer
 from vnetlab.wire.bpf import marker_filter
@@ -84,7 +85,7 @@ class _Run:
         self.last_event_ns = time.monotonic_ns()
 
     def send_all(self) -> None:
-        """Send the packets one after the other: at the answer, or when the interval has passed."""
+        """Send the packets one after the other: at the answer, or when the pace allows it."""
         for sequence in range(self.request.count):
             refused = self.injector.send(sequence)
             self.sent += 1
@@ -93,9 +94,19 @@ class _Run:
                 self.send_errors.append(SendError(sequence=sequence, errno=refused))
                 continue
             self.waiting.add(sequence)
-            deadline_ns = self.last_event_ns + self.request.interval_ns
+            deadline_ns = self.last_event_ns + self.pace_ns
             while sequence in self.waiting and self.collect_until(deadline_ns):
                 pass
+
+    @property
+    def pace_ns(self) -> int:
+        """When the next packet follows one without an answer.
+
+        An ARP reply does not say which request it is the answer to, so that there is only one.
+        """
+        return (
+            self.timeout_ns if self.request.protocol is Protocol.ARP else self.request.interval_ns
+        )
 
     def listen(self) -> None:
         """Collect until every packet is answered, or nothing new has come for the timeout."""
@@ -148,6 +159,8 @@ class _Run:
 
     def note(self, sighting: Sighting) -> None:
         """Keep a sighting. A question that is asked again and again is no news to wait for."""
+        if sighting.kind is PacketKind.REPLY and sighting.sequence is None:
+            sighting = replace(sighting, sequence=self.sent - 1)
         self.sightings.append(sighting)
         self.compare(sighting)
         if sighting.kind is not PacketKind.WHO_HAS:

@@ -33,7 +33,7 @@ class Responder:
     def __init__(self, request: ProbeRequest, enter: Enter) -> None:
         self.answerer = Answerer.GUEST_KERNEL
         self.socket: socket.socket | None = None
-        if request.protocol is not Protocol.ICMP:
+        if request.protocol.has_ports:
             with enter(request.endpoints.destination):
                 self._hold_port(request)
 

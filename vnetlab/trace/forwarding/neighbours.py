@@ -29,8 +29,8 @@ from vnetlab.trace.forwarding.learning import learn
 from vnetlab.trace.forwarding.packet import BROADCAST, Packet, Payload
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.routing import select_address
-from vnetlab.trace.forwarding.walk import Finding, cost
-from vnetlab.trace.request import IpAddress
+from vnetlab.trace.forwarding.walk import Finding, Walk, cost
+from vnetlab.trace.request import IpAddress, RawFrame
 
 _USABLE = frozenset(NeighbourState) - {NeighbourState.INCOMPLETE, NeighbourState.FAILED}
 _FIXED = (NeighbourState.PERMANENT, NeighbourState.NOARP)
@@ -43,13 +43,16 @@ _ND_HOP_LIMIT = 255
 class Resolved:
     """A neighbour: the link that a packet to it should come in by, and the MAC address to use.
 
-    `reached` says that a question for it gets there, if only past findings.
+    `reached` says that a question for it gets there, if only past findings, `asked` how many steps
+    of the journey are the question's, `heard` that the answer comes back.
     """
 
     journey: Journey
     link: LinkId
     mac: str
     reached: bool = True
+    asked: int = 0
+    heard: bool = True
 
 
 def resolve(
@@ -74,6 +77,29 @@ def resolve(
     ):
         return known
     return _ask_all(world, journey, link, next_hop, packet, holders, missing)
+
+
+def walk_question(world: World, frame: RawFrame, packet: Packet) -> tuple[Walk, Walk | None]:
+    """Follow an ARP request that passes its sender's stack by, and the answer to it, if any."""
+    target, missing = packet.destination, None
+    holders = _holders(world, frame.link, target)
+    if not holders:
+        missing, holders = _missing_holder(world, target), (frame.target,)
+    found = _ask_all(world, Journey(), frame.link, target, packet, holders, missing)
+    if found is None:
+        return Journey().end(packet, link=None, arrived=False), None
+    steps = found.journey.steps
+    there, back = (
+        replace(found.journey, steps=part) for part in (steps[: found.asked], steps[found.asked :])
+    )
+    if not found.reached:
+        return found.journey.end(packet, link=None, arrived=False), None
+    heard = replace(packet, vlan=None)
+    answer = _answer(world, found.link, heard)
+    return (
+        there.end(heard, link=found.link, arrived=True),
+        back.end(answer, link=frame.link, arrived=found.heard),
+    )
 
 
 def prefix_finding(world: World, link: LinkId, next_hop: IpAddress) -> Finding | None:
@@ -236,27 +262,30 @@ def _ask(
     targets: tuple[LinkId, ...],
 ) -> Resolved | None:
     """The question, the answer and its way back; None where no frame can get there."""
-    question = _question(world, link, next_hop, packet)
-    sent, question = _leave(world, journey, link, question)
+    if packet.is_ip:
+        sent, question = _leave(world, journey, link, _question(world, link, next_hop, packet))
+    else:
+        sent, question = journey, packet
     best: tuple[tuple[bool, int, int], Resolved] | None = None
     for target in targets:
         asked = cross(
             world.tables, link, question, (target,), index=world.index, underlay=world.underlay
         )
         here = sent.append(asked)
-        crossed = len(asked.stops)
+        crossed, heard_back, question_steps = len(asked.stops), False, len(here.steps)
         if asked.arrived:
             here, heard = _arrive(world, here, target, asked.packet)
             unanswered = check_answer(world, target, holder, next_hop, heard, missing=missing)
-            here, answer = _leave(
-                world, here.find(heard, unanswered), target, _answer(world, target, heard)
-            )
+            here = here.find(heard, unanswered)
+            question_steps = len(here.steps)
+            here, answer = _leave(world, here, target, _answer(world, target, heard))
             index = learn(world.index, asked)
             back = cross(
                 world.tables, target, answer, (link,), index=index, underlay=world.underlay
             )
             here, _ = _arrive(world, here.append(back), link, back.packet)
             crossed += len(back.stops)
+            heard_back = back.arrived
         elif target != targets[0]:
             continue
         found = Resolved(
@@ -264,6 +293,8 @@ def _ask(
             link=target,
             mac=world.fib.links[target].mac,
             reached=asked.arrived,
+            asked=question_steps,
+            heard=heard_back,
         )
         key = (not asked.arrived, _price(world, here), crossed)
         if best is None or key < best[0]:

@@ -90,9 +90,21 @@ EPHEMERAL_PORT = 40000
 def first_packet(request: ProbeRequest) -> Packet:
     """Return a probe's packet as the source's IP stack has it: without MAC addresses yet.
 
-    A raw frame has them, and its tag.
+    A raw frame has them, and its tag; an ARP request is one.
     """
     ends, frame = request.endpoints, request.raw
+    if request.protocol is Protocol.ARP and frame is not None:
+        return Packet(
+            source_mac=frame.source_mac,
+            destination_mac=frame.destination_mac,
+            vlan=frame.vlan,
+            source=ends.source_address,
+            destination=ends.destination_address,
+            payload=Payload.WHO_HAS,
+            protocol=0,
+            length=request.packet_bytes,
+            target=ends.destination_address,
+        )
     icmp = request.protocol is Protocol.ICMP
     version_6 = ends.version == 6
     return Packet(

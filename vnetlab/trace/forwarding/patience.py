@@ -18,7 +18,6 @@ from collections.abc import Iterable, Sequence
 from vnetlab.state.objects import LinkId, Qdisc
 from vnetlab.state.shaping import SECOND_NS
 from vnetlab.state.tables import Tables
-from vnetlab.trace.forwarding.packet import Payload
 from vnetlab.trace.forwarding.walk import Finding, Walk, WalkStep, steps_around
 from vnetlab.trace.patience import Patience, Place, Stop
 from vnetlab.trace.sighting import Direction, PacketKind
@@ -80,7 +79,7 @@ def _stop_at(walks: Sequence[Walk], finding: Finding, timeout_ns: int) -> Stop:
 
     def place(step: WalkStep) -> Place:
         kind = PacketKind.REPLY if id(step) in returning else PacketKind.REQUEST
-        if step.packet.payload is not Payload.IP:
+        if walks[0].packet.is_ip and not step.packet.is_ip:
             kind = PacketKind(step.packet.payload.value)
         return (step.netns, step.link or "", step.direction or Direction.OUT, kind)
 
