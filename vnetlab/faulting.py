@@ -184,17 +184,18 @@ class _Scorer:
         """Pairs of faults that had an effect, of one flow, not losing by chance, on one path."""
         singles = [(f, p) for f, p in shown if not f.harms and f.flow == Flow()]
         draw = self._random("pairs")
-        for _ in range(self._sample.pairs if singles else 0):
-            first = draw.choice(singles)
-            others = [it for it in singles if self._share_a_path(first[1], it[1])]
+        wanted = self._sample.pairs if singles else 0
+        over = [set(self._pairs_over(place, Flow())) for _, place in singles] if wanted else []
+        for _ in range(wanted):
+            chosen = draw.randrange(len(singles))
+            first = singles[chosen]
+            others = [
+                it
+                for it, pairs in zip(singles, over, strict=True)
+                if pairs & over[chosen] and not _is_same_link(first[1], it[1])
+            ]
             if others:
                 yield first, draw.choice(others)
-
-    def _share_a_path(self, one: Place, other: Place) -> bool:
-        if one.netns == other.netns and one.link == other.link:
-            return False
-        pairs = set(self._pairs_over(one, Flow()))
-        return any(pair in pairs for pair in self._pairs_over(other, Flow()))
 
     def _pairs(self) -> list[tuple[str, str]]:
         ends = sorted(n.name for n in self._tables.state.namespaces if n.role in _ENDS)
@@ -319,6 +320,10 @@ class _Scorer:
             (it.netns, it.ifname, it.direction) == (place.netns, place.link, Direction.OUT)
             for it in trace.observation.sightings
         )
+
+
+def _is_same_link(one: Place, other: Place) -> bool:
+    return (one.netns, one.link) == (other.netns, other.link)
 
 
 def _walk(tables: Tables, source: str, destination: str, flow: Flow) -> tuple[Walk, ...]:
