@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,12 +66,9 @@ def test_nothing_moves_by_itself(bench: Bench) -> None:
     assert not [it for it in watch.moved if it.counter.netns]
 
 
-def test_links_vlans_and_protocols_count_what_passes(bench: Bench, in_node: InNode) -> None:
+def test_links_vlans_and_protocols_count_what_passes(bench: Bench) -> None:
     """Five datagrams, on every link and VLAN of their way, and in the stacks at its ends."""
     bench.up(_LAB)
-    (switch,) = json.loads(in_node("hv1", "ip", "-j", "link", "show", "type", "bridge"))
-    counting = f"ip link set {switch['ifname']} type bridge vlan_stats_enabled 1"
-    in_node("hv1", *counting.split())
     with Traffic.between(bench, *_ENDS) as traffic:
         assert traffic.send(1) == [0]  # so that all know each other
         with _watching(bench, "a", "hv1", "b") as watch:
@@ -90,7 +86,10 @@ def test_links_vlans_and_protocols_count_what_passes(bench: Bench, in_node: InNo
 
 
 def test_a_queue_that_is_too_short(bench: Bench, in_node: InNode) -> None:
-    """Each datagram that finds no room is a drop of the queue's; its link counts nothing."""
+    """Each datagram that finds no room is a drop of the queue's; its link counts nothing.
+
+    Its VLAN has let it out before.
+    """
     bench.up(_LAB)
     with Traffic.between(bench, *_ENDS) as traffic:
         assert traffic.send(1) == [0]
@@ -99,7 +98,12 @@ def test_a_queue_that_is_too_short(bench: Bench, in_node: InNode) -> None:
         with _watching(bench, "hv1") as watch:
             assert traffic.send(3) == []
     of_uplink = [it.words for it in watch.moved if it.counter.link == "eno1"]
-    assert of_uplink == ["tbf of hv1.eno1: +3 drops"]
+    (*of_vlan, of_queue) = of_uplink
+    assert of_queue == "tbf of hv1.eno1: +3 drops"
+    assert of_vlan == [
+        "VLAN 10 on hv1.eno1: +3000 tx_bytes",
+        "VLAN 10 on hv1.eno1: +3 tx_packets",
+    ]
 
 
 def test_rules_limits_and_closed_ports(bench: Bench, in_node: InNode) -> None:

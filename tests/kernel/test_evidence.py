@@ -78,6 +78,23 @@ def test_what_the_protocols_count_proves_a_reverse_path_filter(
     assert "TcpExt:IPReversePathFilter +1 in db1" in said(verdict, Source.COUNTED)
 
 
+@pytest.mark.parametrize(
+    ("port", "counted"),
+    [("hv2.eno1", "VLAN 10 on tor1.hv1.eno1: +1 rx_packets"), ("hv1.eno1", "")],
+)
+def test_the_vlans_of_a_port_count_what_they_let_through(
+    bench: Bench, in_node: InNode, port: str, counted: str
+) -> None:
+    """A switch that keeps a frame back: as it should go out, or as it comes in."""
+    bench.up(ROUTED)
+    in_node("tor1", *f"bridge vlan del dev {port} vid 10".split())
+    verdict = verdict_of(bench, "web1", "web2")
+    assert (verdict.cause, verdict.object) == ("switch.vlan-not-allowed", f"tor1.{port}")
+    assert verdict.causes[0].confidence is Confidence.PROVEN
+    assert counted in said(verdict, Source.COUNTED)
+    assert f"VLAN 10 on tor1.{port}: no packet in or out" in said(verdict, Source.COUNTED)
+
+
 def test_a_change_while_the_probe_runs_is_told(bench: Bench, in_node: InNode) -> None:
     """The tables are read again after the probe; a change in a node off its way is none."""
     bench.up(FLAT)

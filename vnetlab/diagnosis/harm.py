@@ -97,11 +97,12 @@ def _measured(trace: Trace, walks: Sequence[Walk]) -> Iterator[tuple[Finding, _H
 
 
 def _of_packet(walk: Walk, step: WalkStep) -> int | None:
-    """Where the IP packet passes the row of a step, which may be one of neighbour resolution."""
+    """Where the packet passes the row of a step, which may be one of neighbour resolution."""
     row = step.finding.row if step.finding else step.row
     for number, other in enumerate(walk.steps):
         same = other is step or (other.netns, other.link, other.row) == (step.netns, step.link, row)
-        if same and Payload.IP is other.packet.payload is (other.within or Payload.IP):
+        own = walk.packet.payload
+        if same and own is other.packet.payload is (other.within or own):
             return number
     return None
 

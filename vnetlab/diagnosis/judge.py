@@ -25,10 +25,10 @@ from vnetlab.diagnosis.physical import Physical, agrees, dropping_rule, evidence
 from vnetlab.diagnosis.verdict import Cause, Confidence, Evidence, Layer, Source, Verdict
 from vnetlab.state.objects import Link
 from vnetlab.state.tables import Tables
-from vnetlab.trace.forwarding.packet import Payload
 from vnetlab.trace.forwarding.reasons import Reason
 from vnetlab.trace.forwarding.walk import Finding, Walk, WalkStep, steps_around
 from vnetlab.trace.path import Passage
+from vnetlab.trace.request import Protocol
 from vnetlab.trace.sighting import PacketKind
 from vnetlab.trace.trace import Outcome, PacketTrace, Trace
 
@@ -75,7 +75,7 @@ def judge(case: Case) -> Verdict:
         evidence=(
             Evidence(source=Source.CONFIGURED, text=f"{first.row}"),
             *located.evidence,
-            *evidence(case.physical),
+            *evidence(case.physical, stops[0]),
         ),
         ruled_out=_rows_before(case, stops[0]),
     )
@@ -173,9 +173,12 @@ def _is_at_the_end(case: Case, finding: Finding) -> bool:
 def _judge_refused_reply(case: Case, located: Verdict, refused: list[Finding]) -> Verdict:
     causes = [_cause(case, finding, Confidence.LIKELY) for finding in refused]
     first, source = causes[0], case.trace.request.endpoints.source
+    but = "which does not take them"
+    if refused[0].reason is Reason.DUPLICATE_ADDRESS:
+        but = "and not from one node alone"
     return replace(
         _accuse(located, causes),
-        summary=f"All replies came back to {source}, which does not take them. {first.summary}",
+        summary=f"All replies came back to {source}, {but}. {first.summary}",
         evidence=(
             Evidence(source=Source.CONFIGURED, text=first.row),
             *located.evidence,
@@ -254,7 +257,7 @@ class _Fit:
         packet = _typical(case.trace)
         seen = _seen(case.trace, packet)
         last = before[-1] if before else None
-        carrying = [step for step in behind if step.packet.payload is Payload.IP]
+        carrying = [step for step in behind if _is_of_probe(step, case)]
         return cls(
             reached=last is None or _key(last, case) in seen,
             passed=finding.reason not in _MISLEADING
@@ -298,10 +301,15 @@ def _key(step: WalkStep, case: Case) -> _Key | None:
     """What a sighting of this step's packet would have: its passage, and what the packet is."""
     if step.passage is None:
         return None
-    if step.packet.payload is not Payload.IP:
+    if not _is_of_probe(step, case):
         return (step.passage, step.packet.payload.value)
     back = case.back is not None and any(step is other for other in case.back.steps)
     return (step.passage, "answer" if back else "probe")
+
+
+def _is_of_probe(step: WalkStep, case: Case) -> bool:
+    """Whether it is the probe's packet or its answer, and no question on its way."""
+    return step.packet.is_ip or case.trace.request.protocol is Protocol.ARP
 
 
 def _seen(trace: Trace, packet: PacketTrace) -> set[_Key | None]:

@@ -16,6 +16,7 @@ from vnetlab.diagnosis.verdict import Evidence, Source
 from vnetlab.state.counters import CounterKind, Moved
 from vnetlab.state.diff import Change
 from vnetlab.state.nft_words import show_rule
+from vnetlab.state.objects import BridgeVlan
 from vnetlab.state.show import describe_change
 from vnetlab.trace.drops import Drop
 from vnetlab.trace.forwarding.nft_chains import Decision
@@ -62,8 +63,8 @@ class Physical:
         return self.replied == self.sent
 
 
-def evidence(physical: Physical | None) -> Iterator[Evidence]:
-    """Say in words what supports a verdict, or limits it."""
+def evidence(physical: Physical | None, finding: Finding | None = None) -> Iterator[Evidence]:
+    """Say in words what supports a verdict, or limits it; `finding` is what stops the packet."""
     if physical is None:
         return
     for change in physical.changes[:_MOST]:
@@ -77,6 +78,9 @@ def evidence(physical: Physical | None) -> Iterator[Evidence]:
         yield _observed(f"the kernel reports the packet dropped {words}")
     for moved in [it for it in physical.moved if tells_of_loss(it)][:_MOST]:
         yield Evidence(source=Source.COUNTED, text=moved.words)
+    if finding is not None and isinstance(finding.item, BridgeVlan):
+        for text in _in_vlan(physical, finding.reason, finding.item):
+            yield Evidence(source=Source.COUNTED, text=text)
 
 
 def agrees(physical: Physical, finding: Finding, packet: Packet) -> bool | None:
@@ -96,6 +100,8 @@ def agrees(physical: Physical, finding: Finding, packet: Packet) -> bool | None:
         return False
     if finding.reason in _QUEUES:
         return _counted(physical, finding, _QUEUE)
+    if finding.reason is Reason.VLAN_NOT_ALLOWED and isinstance(finding.item, BridgeVlan):
+        return _is_kept_back(physical, finding.item)
     names = _PROTOCOLS.get(finding.reason)
     if names is None:
         return None
@@ -194,6 +200,45 @@ def _counted(physical: Physical, finding: Finding, kinds: tuple[CounterKind, ...
         for it in moved
     )
     return any(here) or None
+
+
+def _vlan_counts(physical: Physical, vlan: BridgeVlan) -> list[Moved]:
+    """What the bridge's ports that are on the path counted in the VLAN of `vlan`."""
+    return [
+        it
+        for it in physical.moved
+        if it.counter.name in _PACKETS
+        and (it.counter.netns, it.counter.link) in physical.path
+        and it.counter.item == (BridgeVlan, (vlan.netns, it.counter.link, vlan.vid))
+    ]
+
+
+def _in_vlan(physical: Physical, reason: Reason, vlan: BridgeVlan) -> Iterator[str]:
+    for moved in _vlan_counts(physical, vlan)[:_MOST]:
+        yield moved.words
+    if reason is Reason.VLAN_NOT_ALLOWED and _is_kept_back(physical, vlan):
+        yield f"VLAN {vlan.vid} on {vlan.netns}.{vlan.link}: no packet in or out"
+
+
+def _is_kept_back(physical: Physical, vlan: BridgeVlan) -> bool | None:
+    """Whether packets came to a port, and none passed its VLAN; None where that cannot be told.
+
+    What comes in is counted by the link, and by one of its VLANs only once that let it in; what
+    goes out only once the VLAN let it out (net/bridge/br_vlan.c).
+    """
+    counts = _vlan_counts(physical, vlan)
+    if any(it.counter.link == vlan.link for it in counts):
+        return None
+    came_in = any(
+        it.counter.kind is CounterKind.LINK
+        and it.counter.name == "rx_packets"
+        and (it.counter.netns, it.counter.link) == (vlan.netns, vlan.link)
+        for it in physical.moved
+    )
+    return came_in or bool(counts) or None
+
+
+_PACKETS = ("rx_packets", "tx_packets")
 
 
 def _own_drops(drops: Iterable[Drop]) -> Iterator[Drop]:

@@ -1,7 +1,7 @@
 """EFFECT: what the kernel counts in namespaces of a lab.
 
-Links (RTM_GETSTATS), VLANs of bridges that count them (ip-link(8), `vlan_stats_enabled`; a port's
-are the bridge's as a whole unless it was given `vlan_stats_per_port`), qdiscs, classes, actions of
+Links (RTM_GETSTATS), the VLANs of each port of a bridge that counts them (ip-link(8),
+`vlan_stats_enabled` and `vlan_stats_per_port`: those of vnetlab do), qdiscs, classes, actions of
 filters, rules of nftables that have a `counter`, and what the protocols count in /proc/net: snmp,
 netstat and snmp6. The backlogs of the CPUs (softnet_stat) are the machine's.
 """

@@ -40,6 +40,11 @@ IFF_UP = 1
 IFF_NOARP, IFF_PROMISC, IFF_ALLMULTI, IFF_MULTICAST = 0x80, 0x100, 0x200, 0x1000
 IFA_F_NODAD = 0x02
 _NO_PVID = 0
+_PER_PORT = "IFLA_BR_VLAN_STATS_PER_PORT"
+_COUNTED_VLANS = (("IFLA_BR_VLAN_STATS_ENABLED", 1), (_PER_PORT, 1))
+_bridge = ifinfmsg.ifinfo.bridge_data
+if _PER_PORT not in dict(_bridge.nla_map):  # pyroute2 0.9 ends with what comes before it
+    _bridge.nla_map = (*_bridge.nla_map, (_PER_PORT, "uint8"))
 IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE = 0, 1
 BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED = 2, 4
 
@@ -70,11 +75,11 @@ def change_link(index: int) -> Any:
 
 
 def create_bridge(link: Link, index: int) -> Any:
-    """A bridge without a VLAN of its own making, down."""
+    """A bridge without a VLAN of its own making, down; it counts what passes each port's VLANs."""
     said = ("IFLA_BR_MCAST_SNOOPING", int(link.bridge.multicast_snooping))
     data = [said, *bridge_attributes(link.bridge, BridgeSettings())]
     if link.vlan_filtering:
-        data += _vlan_filtering(on=True)
+        data += [*_vlan_filtering(on=True), *_COUNTED_VLANS]
     return new_link(link, index, "bridge", {"attrs": data})
 
 
