@@ -207,18 +207,39 @@ def _route(verb: str, route: Route) -> str:
     words += [f"metric {route.metric}"] if route.metric else []
     words += [f"tos {route.tos:#x}"] if route.tos else []
     words += [f"from {route.sources}"] if route.sources else []
-    return " ".join(words)
+    return " ".join([*words, *route.more])
 
 
 def _rule(verb: str, rule: PolicyRule) -> str:
     words = [f"{'ip' if rule.version == 4 else 'ip -6'} rule {verb} pref {rule.priority}"]
+    more = dict(rule.more)
+    words += ["not"] if more.pop("flags", 0) else []
     words += [f"from {rule.source}"] if rule.source else []
     words += [f"to {rule.destination}"] if rule.destination else []
     words += [f"iif {rule.iif}"] if rule.iif else []
     words += [f"oif {rule.oif}"] if rule.oif else []
-    words += [f"fwmark {rule.mark}"] if rule.mark is not None else []
-    words += [f"lookup {rule.table}" if rule.table is not None else rule.action]
+    mask = f"/{more.pop('FWMASK')}" if "FWMASK" in more else ""
+    words += [f"fwmark {rule.mark}{mask}"] if rule.mark is not None else []
+    after = {name: more.pop(name) for name in ("SUPPRESS_PREFIXLEN", "GOTO") if name in more}
+    words += [f"tos {int(more.pop('tos')):#x}"] if "tos" in more else []
+    for name, value in more.items():
+        words.append(f"{_RULE_WORDS.get(name, name.lower())} {str(value).replace(':', '-')}")
+    if "GOTO" not in after:
+        words += [f"lookup {rule.table}" if rule.table is not None else rule.action]
+    words += [f"{_RULE_WORDS[name]} {value}" for name, value in after.items()]
     return " ".join(words)
+
+
+_RULE_WORDS = {
+    "IP_PROTO": "ipproto",
+    "SPORT_RANGE": "sport",
+    "DPORT_RANGE": "dport",
+    "UID_RANGE": "uidrange",
+    "FLOW": "realms",
+    "SUPPRESS_PREFIXLEN": "suppress_prefixlength",
+    "GOTO": "goto",
+}
+"""What ip-rule(8) calls the attributes of fib_rules.h."""
 
 
 def _fdb_entry(verb: str, entry: FdbEntry) -> str:

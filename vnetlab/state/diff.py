@@ -8,7 +8,7 @@ be made again; so the desired state is compared with what will be *left* of the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from vnetlab.state.filters import Filter, without_links
@@ -28,7 +28,7 @@ from vnetlab.state.objects import (
     Sysctl,
     everything,
 )
-from vnetlab.state.routing import Neighbour, PolicyRule
+from vnetlab.state.routing import L3MDEV, Neighbour, PolicyRule
 from vnetlab.state.switching import Activity, BridgePort, PortState, with_unknown_as
 
 _Objects = Mapping[Key, Object]
@@ -68,7 +68,7 @@ def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
         *_last_addresses(present, surplus),
     }
     losses = Losses(surplus | uses, present)
-    treeless = _treeless(present, wanted)
+    treeless = losing_their_tree((item, wanted.get(key)) for key, item in present.items())
     left = {
         key: _released(_without_tree(item, treeless), losses.gone)
         for key, item in present.items()
@@ -82,6 +82,18 @@ def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
             for key, item in wanted.items()
             if left.get(key) != item and not _comes_with_its_holder(item, left, with_vrfs)
         ),
+    )
+
+
+def losing_their_tree(
+    objects: Iterable[tuple[Object | None, Object | None]],
+) -> frozenset[LinkId]:
+    """The bridges that lose their spanning tree, of objects as they are and as they become."""
+    return frozenset(
+        old.id
+        for old, new in objects
+        if isinstance(old, Link) and old.bridge.stp
+        if isinstance(new, Link) and not new.bridge.stp
     )
 
 
@@ -116,7 +128,7 @@ def _comes_with_its_holder(item: Object, left: _Objects, with_vrfs: Collection[s
     `with_vrfs` are the namespaces that already have a VRF.
     """
     match item:
-        case PolicyRule(action="l3mdev"):
+        case PolicyRule() if item.action == L3MDEV:
             return item in rules_of_vrfs(item.netns) and item.netns not in with_vrfs
         case PolicyRule():
             return item in given_rules(item.netns) and (Namespace, item.netns) not in left
@@ -183,16 +195,6 @@ def _last_addresses(present: _Objects, surplus: set[Key]) -> Iterator[Key]:
         if isinstance(item, Address) and item.interface.version == 4:
             (going if key in surplus else staying).add(LinkId(netns=item.netns, name=item.link))
     yield from ((Use.IPV4, link) for link in going - staying)
-
-
-def _treeless(present: _Objects, wanted: _Objects) -> frozenset[LinkId]:
-    """The bridges that lose their spanning tree."""
-    return frozenset(
-        old.id
-        for key, old in present.items()
-        if isinstance(old, Link) and old.bridge.stp
-        if isinstance(new := wanted.get(key), Link) and not new.bridge.stp
-    )
 
 
 def _without_tree(item: Object, treeless: Collection[LinkId]) -> Object:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
 
-from vnetlab.state.diff import Change
+from vnetlab.state.diff import Change, losing_their_tree
 from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable
 from vnetlab.state.objects import (
@@ -149,12 +149,7 @@ def order_changes(changes: Iterable[Change]) -> Plan:
     """Return the plan that makes `changes`."""
     phases: dict[Phase, list[Change]] = {phase: [] for phase in Phase}
     ordered = sorted(changes, key=_place)
-    treeless = {
-        change.old.id
-        for change in ordered
-        if isinstance(change.old, Link) and change.old.bridge.stp
-        if isinstance(change.new, Link) and not change.new.bridge.stp
-    }
+    treeless = losing_their_tree((change.old, change.new) for change in ordered)
     for change in ordered:
         for phase in _phases(change, treeless):
             phases[phase].append(change)
