@@ -6,14 +6,13 @@ Layouts: include/uapi/linux/if_link.h, if_bridge.h, pkt_sched.h; rtnetlink(7).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from socket import AF_BRIDGE, AF_INET, AF_INET6, AF_UNSPEC
+from socket import AF_BRIDGE, AF_INET, AF_INET6
 from typing import Any
 
 from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
-    RTM_GETLINK,
     RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_SETLINK,
@@ -58,14 +57,6 @@ def new_link(link: Link, index: int, kind: str, data: Any, *attrs: tuple[str, An
     message["header"]["flags"] = NEW
     info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", data)]}
     message["attrs"] = [*_creation(link), *attrs, ("IFLA_LINKINFO", info)]
-    return message
-
-
-def get_links(*, family: int = AF_UNSPEC, filters: int = 0) -> Any:
-    """The question for all links; `filters` are RTEXT_FILTER_*."""
-    message = _link_message(RTM_GETLINK, 0)
-    message["family"] = family
-    message["attrs"] = [("IFLA_EXT_MASK", filters)] if filters else []
     return message
 
 

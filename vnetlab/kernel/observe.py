@@ -6,15 +6,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
-
-from pyroute2.netlink.rtnl import RTM_GETQDISC
-from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.bridge_timers import with_own_times
 from vnetlab.kernel.filter_messages import get_filters, read_filters
 from vnetlab.kernel.limits import observe_limits
+from vnetlab.kernel.link_settings import LinkSettings
 from vnetlab.kernel.messages import (
     IFF_ALLMULTI,
     IFF_MULTICAST,
@@ -23,7 +20,6 @@ from vnetlab.kernel.messages import (
     IFF_UP,
     IN6_ADDR_GEN_MODE_NONE,
     Indexes,
-    get_links,
     parse_alias,
 )
 from vnetlab.kernel.neighbour_tables import (
@@ -41,6 +37,7 @@ from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.outside import host_ends
 from vnetlab.kernel.overlay_messages import read_fdb, read_vxlan
 from vnetlab.kernel.qdisc_messages import qdisc_options
+from vnetlab.kernel.rows import LINKS, QDISCS, Row
 from vnetlab.kernel.services import observe_services
 from vnetlab.kernel.switching_attributes import read_bond, read_bridge
 from vnetlab.kernel.switching_observe import add_slave_settings, bond_activity
@@ -98,7 +95,7 @@ def observe(
         reading.read_outside(nodes)
     present = (*names, HOST) if outside else names
     return reading.result(
-        _sysctls(nodes, sysctl_keys, present),
+        _sysctls(nodes, sysctl_keys, present, reading.settings),
         observe_services(nodes.lab, names),
         observe_limits(nodes.lab, names),
     )
@@ -108,7 +105,7 @@ def observe_host(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]]) -> Obs
     """Read what the lab has outside of its namespaces, and nothing else."""
     reading = _Reading()
     reading.read_outside(nodes)
-    return reading.result(_sysctls(nodes, sysctl_keys, (HOST,)))
+    return reading.result(_sysctls(nodes, sysctl_keys, (HOST,), reading.settings))
 
 
 class _Reading:
@@ -118,28 +115,29 @@ class _Reading:
         self.objects: list[Object] = []
         self.indexes: dict[LinkId, int] = {}
         self.rule_handles: dict[ChainId, tuple[int, ...]] = {}
+        self.settings = LinkSettings()
         self._links: list[Link] = []
         self._lower: dict[LinkId, int] = {}  # IFLA_LINK: a veth's peer, a sub-interface's parent
 
     def read(self, netns: str, channel: Channel) -> None:
-        replies = channel.dump_both(get_links())
-        messages = [message for message, _ in replies]
+        messages = channel.dump_rows(LINKS)
         names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
-        slaves: list[tuple[Link, Any, bytes]] = []
+        slaves: list[tuple[Link, Row]] = []
         filtering = False
         role = None
         macs = {message.get_attr("IFLA_ADDRESS") for message in messages}
-        for message, raw in replies:
+        for message in messages:
             if message["index"] == _LOOPBACK:
                 self.objects.append(node := _namespace(netns, message))
                 role = node.role
                 continue
+            self.settings.add(netns, message)
             link = _link(netns, message, names)
             if link.kind is None and link.name in _FALLBACK_TUNNELS:
                 continue
             link = replace(link, bridge=with_own_times(link.bridge, link.name, channel))
             filtering |= link.vlan_filtering
-            slaves.append((link, message, raw))
+            slaves.append((link, message))
             self.indexes[link.id] = message["index"]
             self._lower[link.id] = message.get_attr("IFLA_LINK") or 0
         stp = {link.name for link, *_ in slaves if link.bridge.stp}
@@ -179,7 +177,7 @@ class _Reading:
     def read_outside(self, nodes: Nodes) -> None:
         """Of the host the ends of the lab's links, what is on them, and the lab's table."""
         channel = nodes.channel(HOST)
-        messages = channel.dump(get_links())
+        messages = channel.dump_rows(LINKS)
         names = {message["index"]: message.get_attr("IFLA_IFNAME") for message in messages}
         own = host_ends(nodes.lab, messages)
         for message in messages:
@@ -222,7 +220,7 @@ class _Reading:
                 yield link
 
 
-def _namespace(netns: str, loopback: Any) -> Namespace:
+def _namespace(netns: str, loopback: Row) -> Namespace:
     role, _ = parse_alias(loopback.get_attr("IFLA_IFALIAS"))
     return Namespace(
         name=netns,
@@ -244,12 +242,13 @@ def _odd_flags(flags: int, kind: Kind | None) -> Iterator[str]:
         yield "multicast off"
 
 
-def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
+def _link(netns: str, message: Row, names: dict[int, str]) -> Link:
     role, label = parse_alias(message.get_attr("IFLA_IFALIAS"))
-    info = message.get_attr("IFLA_LINKINFO")
-    kind = _KINDS.get(info.get_attr("IFLA_INFO_KIND")) if info else None
-    data = info.get_attr("IFLA_INFO_DATA") if info and kind is not Kind.VETH else None
-    mode = message.get_nested("IFLA_AF_SPEC", "AF_INET6", "IFLA_INET6_ADDR_GEN_MODE")
+    kind = _KINDS.get(message.get_attr("IFLA_INFO_KIND"))
+    data = None
+    if kind not in (None, Kind.VETH):
+        data = message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
+    mode = message.get_attr("IFLA_INET6_ADDR_GEN_MODE")
     link = Link(
         netns=netns,
         name=message.get_attr("IFLA_IFNAME"),
@@ -277,9 +276,7 @@ def _link(netns: str, message: Any, names: dict[int, str]) -> Link:
 
 def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdisc]:
     """Those that somebody set: the kernel's default ones have no handle."""
-    message = tcmsg()
-    message["header"]["type"] = RTM_GETQDISC
-    for reply in channel.dump(message):
+    for reply in channel.dump_rows(QDISCS):
         if reply["handle"] >> 16 and reply["index"] in names:
             yield Qdisc(
                 netns=netns,
@@ -300,12 +297,19 @@ def _filters(
 
 
 def _sysctls(
-    nodes: Nodes, keys: Iterable[tuple[str, str]], present: Collection[str]
+    nodes: Nodes,
+    keys: Iterable[tuple[str, str]],
+    present: Collection[str],
+    known: LinkSettings,
 ) -> list[Sysctl]:
+    """The settings with these keys; those that are not `known` already are read."""
     found = []
     for netns, pairs in groupby(sorted(keys), key=itemgetter(0)):
-        if netns in present:
-            with nodes.enter(netns):
-                values = [(key, sysctls.read(key)) for _, key in pairs]
-            found += [Sysctl(netns=netns, key=k, value=v) for k, v in values if v is not None]
+        if netns not in present:
+            continue
+        with nodes.enter(netns):
+            for _, key in pairs:
+                value = known.get(netns, key) or sysctls.read(key)
+                if value is not None:
+                    found.append(Sysctl(netns=netns, key=key, value=value))
     return found

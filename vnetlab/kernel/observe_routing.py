@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
-from socket import AF_INET, AF_INET6, AF_UNSPEC
-from typing import Any
+from socket import AF_INET, AF_INET6
 
-from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETNEIGH, RTM_GETROUTE, RTM_GETRULE
-from pyroute2.netlink.rtnl.fibmsg import fibmsg
-from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-from pyroute2.netlink.rtnl.ndmsg import ndmsg
-from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from pyroute2.netlink.rtnl import RTM_GETNEIGH
 
 from vnetlab.kernel.neighbour_tables import neighbour_request, read_proxied
 from vnetlab.kernel.netlink import Channel
@@ -24,6 +19,7 @@ from vnetlab.kernel.routing_messages import (
     RULE_ACTIONS,
     RULE_FIELDS,
 )
+from vnetlab.kernel.rows import ADDRESSES, NEIGHBOURS, ROUTES, RULES, Row
 from vnetlab.state.compile.parts import DEFAULT_ROUTE
 from vnetlab.state.objects import Address, Object, Route, RouteKind
 from vnetlab.state.overlays import ANY_MAC
@@ -53,7 +49,7 @@ _RULE_ATTRIBUTES = {
     "DPORT_RANGE": None,
 }
 """Each with what it is where nobody gave it."""
-_VERSIONS = {AF_INET: 4, AF_INET6: 6}
+_VERSIONS: dict[int, int] = {AF_INET: 4, AF_INET6: 6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,24 +74,19 @@ def read_routing(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Ob
     yield from _neighbours(netns, channel, links)
 
 
-def _dump_routes(channel: Channel) -> Iterator[Any]:
-    message = rtmsg()
-    message["header"]["type"] = RTM_GETROUTE
-    message["family"] = AF_UNSPEC  # pyroute2 would ask for IPv4 alone
-    for reply in channel.dump(message):
+def _dump_routes(channel: Channel) -> Iterator[Row]:
+    for reply in channel.dump_rows(ROUTES):
         if not reply["flags"] & _RTM_F_CLONED:
             yield reply
 
 
-def _table(reply: Any) -> int:
+def _table(reply: Row) -> int:
     return int(reply.get_attr("RTA_TABLE") or reply["table"])
 
 
 def _addresses(
-    netns: str, channel: Channel, links: NamedLinks, routes: list[Any]
+    netns: str, channel: Channel, links: NamedLinks, routes: list[Row]
 ) -> Iterator[Address]:
-    message = ifaddrmsg()
-    message["header"]["type"] = RTM_GETADDR
     by_kernel = [reply for reply in routes if reply["proto"] == RTPROT_KERNEL]
     brought = {
         (_destination(reply), links.names.get(reply.get_attr("RTA_OIF")))
@@ -107,7 +98,7 @@ def _addresses(
         for reply in by_kernel
         if reply["type"] == RouteKind.LOCAL.value
     }
-    for reply in channel.dump(message):
+    for reply in channel.dump_rows(ADDRESSES):
         text = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
         interface = ip_interface(f"{text}/{reply['prefixlen']}")
         if interface.is_loopback or (interface.version == 6 and interface.is_link_local):
@@ -125,7 +116,7 @@ def _addresses(
         )
 
 
-def _more_of_address(reply: Any) -> Iterator[str]:
+def _more_of_address(reply: Row) -> Iterator[str]:
     """What an address says that none of ours does."""
     if reply["family"] == AF_INET and reply["scope"]:
         yield f"scope {_SCOPES.get(reply['scope'], reply['scope'])}"
@@ -139,7 +130,7 @@ def _more_of_address(reply: Any) -> Iterator[str]:
         yield "dynamic"
 
 
-def _routes(netns: str, links: NamedLinks, routes: list[Any]) -> Iterator[Route]:
+def _routes(netns: str, links: NamedLinks, routes: list[Row]) -> Iterator[Route]:
     """Those that the kernel did not make itself."""
     for reply in routes:
         kind = _ROUTE_KINDS.get(reply["type"])
@@ -164,13 +155,13 @@ def _routes(netns: str, links: NamedLinks, routes: list[Any]) -> Iterator[Route]
         )
 
 
-def _is_by_kernel(reply: Any) -> bool:
+def _is_by_kernel(reply: Row) -> bool:
     """Whether an address or link has brought it; such a one has no gateway."""
     by_hand = any(reply.get_attr(name) for name in ("RTA_GATEWAY", "RTA_VIA", "RTA_MULTIPATH"))
     return reply["proto"] == RTPROT_KERNEL and not by_hand
 
 
-def _more(reply: Any) -> Iterator[str]:
+def _more(reply: Row) -> Iterator[str]:
     """What a route says that none of ours does."""
     for name, word in (("RTA_PREFSRC", "src"), ("RTA_FLOW", "realm")):
         if value := reply.get_attr(name):
@@ -186,7 +177,7 @@ def _more(reply: Any) -> Iterator[str]:
         yield f"{name.removeprefix('RTAX_').lower()} {value}"
 
 
-def _destination(reply: Any) -> IPv4Network | IPv6Network:
+def _destination(reply: Row) -> IPv4Network | IPv6Network:
     address = reply.get_attr("RTA_DST")
     version = _VERSIONS[reply["family"]]
     return ip_network(f"{address}/{reply['dst_len']}") if address else DEFAULT_ROUTE[version]
@@ -194,10 +185,7 @@ def _destination(reply: Any) -> IPv4Network | IPv6Network:
 
 def _policy_rules(netns: str, channel: Channel, links: NamedLinks) -> Iterator[PolicyRule]:
     """All, but without a VRF not the one that sends a VRF's packets to its table: it stays."""
-    message = fibmsg()
-    message["header"]["type"] = RTM_GETRULE
-    message["family"] = AF_UNSPEC
-    for reply in channel.dump(message):
+    for reply in channel.dump_rows(RULES):
         family = reply["family"]
         of_vrfs = bool(reply.get_attr("FRA_L3MDEV"))
         if family not in _VERSIONS or (of_vrfs and not links.with_vrf):
@@ -218,7 +206,7 @@ def _policy_rules(netns: str, channel: Channel, links: NamedLinks) -> Iterator[P
         )
 
 
-def _more_of_rule(reply: Any) -> Iterator[tuple[str, int | str]]:
+def _more_of_rule(reply: Row) -> Iterator[tuple[str, int | str]]:
     for name in RULE_FIELDS:
         if value := reply[name] & ~_FIB_RULE_FLAGS_OF_STATE if name == "flags" else reply[name]:
             yield name, value
@@ -228,9 +216,7 @@ def _more_of_rule(reply: Any) -> Iterator[tuple[str, int | str]]:
 
 
 def _neighbours(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Neighbour]:
-    message = ndmsg()
-    message["header"]["type"] = RTM_GETNEIGH
-    for reply in channel.dump(message):
+    for reply in channel.dump_rows(NEIGHBOURS):
         mac = reply.get_attr("NDA_LLADDR")
         if reply["family"] in _VERSIONS and mac and _is_fixed(reply, mac):
             yield Neighbour(
@@ -245,7 +231,7 @@ def _neighbours(netns: str, channel: Channel, links: NamedLinks) -> Iterator[Nei
             yield Neighbour(netns=netns, link=link, address=address, mac="")
 
 
-def _is_fixed(reply: Any, mac: str) -> bool:
+def _is_fixed(reply: Row, mac: str) -> bool:
     """The kernel itself takes no question for needed where many or nobody are meant."""
     state = reply["state"]
     if reply["flags"] & NTF_EXT_LEARNED:

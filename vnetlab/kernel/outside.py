@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Network
-from typing import Any
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.labdir import LabDir
-from vnetlab.kernel.messages import get_links, parse_alias
+from vnetlab.kernel.messages import parse_alias
 from vnetlab.kernel.nft_observe import read_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
+from vnetlab.kernel.rows import LINKS, Row
 from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import MAIN_TABLE, Address, Role, Route, RouteKind
 from vnetlab.state.outside import (
@@ -29,7 +29,7 @@ from vnetlab.topology.external import POOL
 from vnetlab.topology.names import kernel_name
 
 
-def host_ends(lab: LabDir, links: Iterable[Any]) -> frozenset[int]:
+def host_ends(lab: LabDir, links: Iterable[Row]) -> frozenset[int]:
     """The indexes of those of the host's links that are the lab's.
 
     The ifalias says whose a link is. One that has none yet (`up` was killed just there), or lost
@@ -49,7 +49,7 @@ def host_ends(lab: LabDir, links: Iterable[Any]) -> frozenset[int]:
 def survey(nodes: Nodes) -> Outside:
     """What the lab has to know of its host; nothing is changed there."""
     channel = nodes.channel(HOST)
-    links = channel.dump(get_links())
+    links = channel.dump_rows(LINKS)
     names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in links}
     own = {names[index] for index in host_ends(nodes.lab, links)}
     taken: set[IPv4Network] = set()

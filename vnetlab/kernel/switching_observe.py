@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from vnetlab.kernel.messages import IFF_UP
+from vnetlab.kernel.rows import Row
 from vnetlab.kernel.switching_attributes import (
     has_partner,
     port_activity,
@@ -20,11 +21,11 @@ from vnetlab.state.switching import Activity, BondMode
 _IFF_RUNNING = 0x40
 
 
-def add_slave_settings(link: Link, message: Any, raw: bytes, *, stp: Collection[str]) -> Link:
+def add_slave_settings(link: Link, message: Row, *, stp: Collection[str]) -> Link:
     """`link` with what it is to its master; `stp` are the bridges with a spanning tree."""
     if link.master is None:
         return link
-    kind, data = slave_of(raw)
+    kind, data = slave_of(message.raw)
     runs = message["flags"] & (IFF_UP | _IFF_RUNNING) == IFF_UP | _IFF_RUNNING
     if kind == "bond":
         return replace(link, in_bond=True, activity=slave_activity(data, runs=runs))
@@ -38,7 +39,7 @@ def add_slave_settings(link: Link, message: Any, raw: bytes, *, stp: Collection[
     )
 
 
-def bond_activity(link: Link, message: Any, data: Any) -> Activity:
+def bond_activity(link: Link, message: Row, data: Any) -> Activity:
     """SETTLING for a bond without a slave in use, or without a partner to speak LACP with."""
     has_lacp = link.bond is not None and link.bond.mode is BondMode.LACP
     is_ready = message["flags"] & _IFF_RUNNING and (has_partner(data) or not has_lacp)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from vnetlab.errors import KernelRefusedError
@@ -20,7 +21,12 @@ _CONF_OF_LINK = re.compile(r"^(net/ipv[46]/(?:conf|neigh)/)(?!all/)[^/]+/")
 
 def known(key: str) -> bool:
     """Whether this kernel has the setting `key`; of a link that may be yet to come, for any."""
-    return (PROC_SYS / _CONF_OF_LINK.sub(r"\1default/", key)).exists()
+    return _is_there(_CONF_OF_LINK.sub(r"\1default/", key))
+
+
+@cache
+def _is_there(key: str) -> bool:
+    return os.access(f"{_PROC_SYS}/{key}", os.F_OK)
 
 
 def read(key: str) -> str | None:
