@@ -110,6 +110,9 @@ _LINK_HEADER_BYTES = 32  # struct nlmsghdr, struct ifinfomsg
 _ON_THE_WAY = (PortState.LISTENING, PortState.LEARNING)
 _BOND_SLAVE_STATE, _BACKUP = 1, 1
 _BOND_SLAVE_MII_STATUS, _MII_UP = 2, 0
+_BOND_SLAVE_LACP = 7  # AD_ACTOR_OPER_PORT_STATE
+_DISTRIBUTING, _DEFAULTED = 0x20, 0x40
+"""Of a port's state (IEEE 802.1AX-2020, 6.4.2.3): it sends frames; nobody speaks LACP with it."""
 _NO_PARTNER = "00:00:00:00:00:00"
 
 
@@ -197,9 +200,17 @@ def port_activity(data: Mapping[int, bytes], *, stp: bool) -> Activity:
 
 
 def slave_activity(data: Mapping[int, bytes], *, runs: bool) -> Activity:
-    """Whether a slave of a bond is in use; SETTLING until it knows the carrier."""
+    """Whether a slave of a bond is in use.
+
+    SETTLING until it knows the carrier, and while LACP has a partner but not agreed with it yet:
+    the bond may use it already, and will not for a moment when they do.
+    """
     if (_unpack(data.get(_BOND_SLAVE_MII_STATUS, b"")) == _MII_UP) is not runs:
         return Activity.SETTLING
+    if runs and _BOND_SLAVE_LACP in data:
+        agreed = _unpack(data[_BOND_SLAVE_LACP]) & (_DISTRIBUTING | _DEFAULTED)
+        if not agreed:
+            return Activity.SETTLING
     backup = _unpack(data.get(_BOND_SLAVE_STATE, b"")) == _BACKUP
     return Activity.BLOCKED if backup else Activity.PASSING
 
