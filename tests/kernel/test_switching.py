@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_a_lag_goes_on_when_a_member_fails(bench: Bench) -> None:
         verbs.set_link("bench", member, bench.root, up=False)
         reaches(bench)
         verbs.set_link("bench", member, bench.root, up=True)
+
+
+def test_up_waits_until_lacp_has_agreed(bench: Bench, in_node: InNode) -> None:
+    """Each slave sends frames and is to go on doing so (IEEE 802.1AX-2020, 6.4.2.3)."""
+    bench.up(TEAMING)
+    slaves = [
+        (node, link["ifname"], link["linkinfo"]["info_slave_data"])
+        for node in ("hv1", "tor1", "tor2")
+        for link in json.loads(in_node(node, "ip", "-d", "-j", "link", "show"))
+        if link.get("linkinfo", {}).get("info_slave_kind") == "bond"
+    ]
+    of_lacp = [it for it in slaves if "ad_actor_oper_port_state" in it[2]]
+    assert of_lacp
+    for node, name, data in of_lacp:
+        assert data["state"] == "ACTIVE", (node, name)
+        assert data["ad_actor_oper_port_state"] & 0x30 == 0x30, (node, name)
 
 
 def test_the_reserve_of_a_team_is_not_used(bench: Bench) -> None:
