@@ -32,10 +32,11 @@ def add_slave_settings(link: Link, message: Row, *, stp: Collection[str]) -> Lin
     if kind != "bridge":
         return link
     has_stp = link.master in stp
+    passes = runs and link.activity is Activity.PASSING  # a bond may settle yet
     return replace(
         link,
         port=read_port(data, link.kind, decided_by_kernel=has_stp or not runs),
-        activity=port_activity(data, stp=has_stp) if runs else link.activity,
+        activity=port_activity(data, stp=has_stp) if passes else link.activity,
     )
 
 
