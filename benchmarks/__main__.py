@@ -73,7 +73,7 @@ def _measured(name: str, scale: Scale) -> Iterator[Result]:
     try:
         yield from CLAIMS[name](scale)
     except Exception as error:  # whatever it was
-        yield skipped(name, f"failed: {error}")
+        yield skipped(name, f"failed: {str(error).splitlines()[0]}")
 
 
 if __name__ == "__main__":
