@@ -93,8 +93,13 @@ class ModelKernel:
                     change.subject, Link
                 ):
                     self.set_port(change.subject)
+                elif phase is Phase.BRIDGES_UP and isinstance(change.subject, Link):
+                    link = self._link(change.subject.netns, change.subject.name)
+                    self._objects[key_of(link)] = replace(link, up=True)
                 elif phase in CONFIGURING and isinstance(change.subject, Link):
-                    self.configure(change.subject)
+                    new_bridge = change.old is None and change.subject.kind is Kind.BRIDGE
+                    up = change.subject.up and not new_bridge
+                    self.configure(replace(change.subject, up=up))
                 else:
                     self.make(change.subject)
             require(not self._halves(), f"half a veth after {phase.name}: {self._halves()}")

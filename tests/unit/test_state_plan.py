@@ -59,18 +59,19 @@ def test_a_new_link_is_made_in_one_phase_and_set_in_a_later_one() -> None:
             if isinstance(change.subject, Link):
                 where.setdefault(change.subject.id, []).append(phase)
     assert where
-    for making, configuring in where.values():
+    for making, configuring, *_ in where.values():
         assert making not in CONFIGURING
         assert configuring in CONFIGURING
         assert making < configuring
 
 
-def test_bridges_come_up_when_all_their_ports_are_there() -> None:
-    """Of the links that are configured, bridges are the last."""
-    configured = dict(plan_of_demo().phases)[Phase.CONFIGURE_LINKS]
-    kinds = [c.subject.kind for c in configured if isinstance(c.subject, Link)]
-    assert kinds == sorted(kinds, key=lambda kind: kind is Kind.BRIDGE)
-    assert Kind.BRIDGE in kinds
+def test_new_bridges_come_up_when_all_addresses_are_there() -> None:
+    """Else each guest's word of a group it joined goes to all others."""
+    phases = dict(plan_of_demo().phases)
+    made = {change.subject.id for change in phases[Phase.BRIDGES]}
+    risen = {change.subject.id for change in phases[Phase.BRIDGES_UP]}
+    assert made == risen
+    assert Phase.ADDRESSES < Phase.BRIDGES_UP
 
 
 def test_changes_of_one_namespace_stand_together() -> None:

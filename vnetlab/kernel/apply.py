@@ -55,6 +55,7 @@ _SETTING = CONFIGURING | {
     Phase.BOND_SLAVES,
     Phase.PORT_STATES,
     Phase.BRIDGE_PORTS,
+    Phase.BRIDGES_UP,
     Phase.IDLE_PORT_STATES,
 }
 
@@ -160,13 +161,13 @@ class _Applying:
         for item in subjects:
             assert isinstance(item, Sysctl)
             by_netns[item.netns].append(item)
-        for netns, settings in by_netns.items():
-            with self._nodes.enter(netns):
-                for setting in settings:
+        for netns, wanted in by_netns.items():
+            with self._nodes.enter(netns), sysctls.Settings() as settings:
+                for item in wanted:
                     try:
-                        sysctls.write(setting.key, setting.value)
+                        settings.write(item.key, item.value)
                     except KernelRefusedError:
-                        if netns != HOST or sysctls.read(setting.key) is not None:
+                        if netns != HOST or settings.read(item.key) is not None:
                             raise  # of the host, a link may go at any time, with its settings
 
     def _bridges(self, subjects: Iterable[Object]) -> Iterator[tuple[Link, Any]]:
@@ -225,6 +226,8 @@ class _Applying:
                 parent = LinkId(netns=item.netns, name=item.parent or "")
                 index = self._new_index(item)
                 return messages.create_sub_interface(item, index, self._indexes[parent])
+            case Link() if phase is Phase.BRIDGES_UP:
+                return messages.set_up(self._indexes[item.id])
             case Link():
                 old = change.old if isinstance(change.old, Link) else None
                 return messages.configure_link(item, old, self._indexes)

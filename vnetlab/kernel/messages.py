@@ -101,12 +101,15 @@ def create_sub_interface(link: Link, index: int, parent_index: int) -> Any:
 def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
     """All that can be set on an existing link, which was as `old` says if it is not a new one.
 
+    A new bridge stays down: `set_up` is its last message.
+
     VLAN filtering is spoken of only where it changes: a kernel without it refuses even the word.
     A link whose MTU is below IPv6's least has no IPv6 settings, not even in the message that
     makes it greater.
     """
     message = change_link(indexes[link.id])
-    message["flags"] = IFF_UP if link.up else 0
+    new_bridge = old is None and link.kind is Kind.BRIDGE
+    message["flags"] = IFF_UP if link.up and not new_bridge else 0
     message["change"] = IFF_UP
     if old is not None and old.flags != link.flags:
         message["flags"] |= IFF_MULTICAST
@@ -128,6 +131,13 @@ def configure_link(link: Link, old: Link | None, indexes: Indexes) -> Any:
         kind = link.kind.value if link.kind else ""
         info = {"attrs": [("IFLA_INFO_KIND", kind), ("IFLA_INFO_DATA", {"attrs": data})]}
         message["attrs"].append(("IFLA_LINKINFO", info))
+    return message
+
+
+def set_up(index: int) -> Any:
+    """Let a link be up."""
+    message = change_link(index)
+    message["flags"] = message["change"] = IFF_UP
     return message
 
 

@@ -307,9 +307,9 @@ def _sysctls(
     for netns, pairs in groupby(sorted(keys), key=itemgetter(0)):
         if netns not in present:
             continue
-        with nodes.enter(netns):
+        with nodes.enter(netns), sysctls.Settings() as settings:
             for _, key in pairs:
-                value = known.get(netns, key) or sysctls.read(key)
+                value = known.get(netns, key) or settings.read(key)
                 if value is not None:
                     found.append(Sysctl(netns=netns, key=key, value=value))
     return found

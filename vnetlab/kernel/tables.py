@@ -129,10 +129,10 @@ def read_tables(
         _read_ip(reading, netns, channel, names)
         for qdisc in qdiscs[netns]:
             _read_queues(reading, qdisc, channel, names)
-        with nodes.enter(netns):
+        with nodes.enter(netns), sysctls.Settings() as settings:
             reading.listeners.extend(read_listeners(netns, names))
             for key in SETTINGS_OF_NAMESPACE:
-                if (value := sysctls.read(key)) is not None:
+                if (value := settings.read(key)) is not None:
                     reading.sysctls[netns, key] = value
     return _tables(state, reading, suspects)
 

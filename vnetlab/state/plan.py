@@ -67,12 +67,13 @@ class Phase(IntEnum):
     CONFIGURE_SUB_INTERFACES = auto()
     LINK_SYSCTLS = auto()
     BRIDGE_PORTS = auto()
-    IDLE_PORT_STATES = auto()
     BRIDGE_VLANS = auto()
     FDB_ENTRIES = auto()
     QDISCS = auto()
     FILTERS = auto()
     ADDRESSES = auto()
+    BRIDGES_UP = auto()
+    IDLE_PORT_STATES = auto()
     POLICY_RULES = auto()
     ROUTES = auto()
     NEIGHBOURS = auto()
@@ -86,7 +87,10 @@ CONFIGURING = frozenset({Phase.CONFIGURE_LINKS, Phase.CONFIGURE_SUB_INTERFACES})
 Not so BOND_SLAVES and BRIDGE_PORTS: to be a bond's slave comes before, to be a port set as wished
 after that. A port's state comes before too: nobody may set it once the bridge has STP. One that is
 not to forward is told so last (IDLE_PORT_STATES): any setting of the link lets it forward. Last
-comes also that of a port whose bridge has had STP until then."""
+comes also that of a port whose bridge has had STP until then.
+
+A new bridge is down until its guests have their addresses (BRIDGES_UP). Each tells all others of
+the groups that it joins with them (RFC 3810, 6.1): a million packets among a thousand."""
 
 
 _REMOVAL: dict[type[Object], Phase] = {
@@ -183,6 +187,8 @@ def _phases_of_link(old: Object | None, new: Link, treeless: Collection[LinkId])
     if new.port.state is not old_port.state and forwards and not had_tree:
         yield Phase.PORT_STATES
     yield configuring
+    if before is None and new.kind is Kind.BRIDGE and new.up:
+        yield Phase.BRIDGES_UP
     if replace(new.port, state=old_port.state) != old_port:
         yield Phase.BRIDGE_PORTS
     if not forwards or (had_tree and new.port.state is not old_port.state):
