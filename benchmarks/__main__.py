@@ -16,12 +16,15 @@ from pathlib import Path
 from benchmarks import (
     change,
     down,
+    fabric,
     growth,
     matrix,
     memory,
     probe,
+    realms,
     report,
     sandbox,
+    shaping,
     start,
     throughput,
     up,
@@ -39,6 +42,9 @@ CLAIMS: dict[str, Callable[[Scale], Iterator[Result]]] = {
     "probe": probe.measure,
     "matrix": matrix.measure,
     "throughput": throughput.measure,
+    "shaping": shaping.measure,
+    "fabric": fabric.measure,
+    "realms": realms.measure,
 }
 _RESULTS = Path(__file__).with_name("results")
 _SMALL = Scale(divide=20, repeats=1)

@@ -15,6 +15,9 @@ from pathlib import Path
 PLACE = Path("/run/benchmarks")
 """For files: a tmpfs of the sandbox's own is mounted on /run."""
 
+OUTSIDE = PLACE / "outside"
+"""The network namespace that the command was started in."""
+
 _INSIDE = "VNETLAB_BENCHMARKS_INSIDE"
 
 
@@ -23,11 +26,18 @@ def enter(arguments: Sequence[str]) -> None:
     if _INSIDE in os.environ:
         subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
         PLACE.mkdir()
+        OUTSIDE.touch()
+        fd = int(os.environ[_INSIDE])
+        mount = ["mount", "--bind", f"/proc/self/fd/{fd}", str(OUTSIDE)]
+        subprocess.run(mount, check=True, pass_fds=(fd,))
         return
     spaces = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     rights = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     command = [*rights, *spaces, sys.executable, "-m", "benchmarks", *arguments]
-    os.execvpe("unshare", ["unshare", *command], {**_environment(), _INSIDE: "1"})  # noqa: S606
+    outside = os.open("/proc/self/ns/net", os.O_RDONLY)
+    os.set_inheritable(outside, True)
+    environment = {**_environment(), _INSIDE: str(outside)}
+    os.execvpe("unshare", ["unshare", *command], environment)  # noqa: S606
 
 
 def _environment() -> dict[str, str]:

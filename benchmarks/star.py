@@ -41,9 +41,9 @@ def write(guests: int) -> None:
     _FILE.write_text(_LANGUAGE.format(guests=guests))
 
 
-def up_command() -> tuple[str, ...]:
+def up_command(realm: str = "host") -> tuple[str, ...]:
     """The command for the file as it is."""
-    return (*VNETLAB, "up", "--realm", "host", str(_FILE))
+    return (*VNETLAB, "up", "--realm", realm, str(_FILE))
 
 
 def down() -> float:

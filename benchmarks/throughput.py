@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import star
-from benchmarks.measure import Scale, in_turn, run
+from benchmarks.measure import VNETLAB, Scale, in_turn, run
 from benchmarks.result import Result, Target
 
 _STREAM = (sys.executable, "-S", "-E", str(Path(__file__).with_name("stream.py")))
 _SECONDS = 2.0
+_TRACES = {"tracing others": "udp port 9", "tracing it": "tcp port 5201"}
 
 
 def measure(scale: Scale) -> Iterator[Result]:
@@ -27,17 +29,37 @@ def measure(scale: Scale) -> Iterator[Result]:
             {
                 "vnetlab": partial(_bits_per_s, *ours, seconds),
                 "by hand": partial(_bits_per_s, *theirs, seconds),
+                **{
+                    name: partial(_traced, words, *ours, seconds) for name, words in _TRACES.items()
+                },
             },
             scale.repeats,
         )
     star.floor_down(place)
-    told = ", ".join(f"{name} {rate / 1e9:.2f} Gbit/s" for name, rate in rates.items())
+    told = {name: f"{name} {rate / 1e9:.2f} Gbit/s" for name, rate in rates.items()}
     yield Result(
         claim="throughput VM to VM, unshaped, of the same by hand",
         value=rates["vnetlab"] / rates["by hand"],
         target=Target(least=0.95),
-        note=told,
+        note=f"{told['vnetlab']}, {told['by hand']}",
     )
+    for name in _TRACES:
+        yield Result(
+            claim=f"throughput with taps on, {name}, of that without",
+            value=rates[name] / rates["vnetlab"],
+            note=told[name],
+        )
+
+
+def _traced(words: str, source: str, destination: str, address: str, seconds: float) -> float:
+    """The rate while `vnetlab trace` has a tap at every hop."""
+    command = (*VNETLAB, "trace", *words.split())
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as trace:
+        assert trace.stderr is not None
+        trace.stderr.readline()  # that it follows them
+        rate = _bits_per_s(source, destination, address, seconds)
+        trace.send_signal(signal.SIGINT)
+    return rate
 
 
 def _bits_per_s(source: str, destination: str, address: str, seconds: float) -> float:
