@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_GETNEIGH
+from pyroute2.netlink.rtnl import RTM_DELNEIGH
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from vnetlab.kernel.messages import change_link
+from vnetlab.kernel.neighbour_tables import (
+    RTM_GETNEIGH,
+    neighbour_addresses,
+    neighbour_request,
+)
 from vnetlab.kernel.netlink import Channel, Request
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed, observe
@@ -75,14 +80,10 @@ _FLUSH = (
 
 def _entries(channel: Channel, *, but: int) -> Iterator[Any]:
     """What deletes the neighbour entries that are not in one of the states `but`."""
-    dump = ndmsg()
-    dump["header"]["type"] = RTM_GETNEIGH
-    for entry in channel.dump(dump):
-        address = entry.get_attr("NDA_DST")
-        if address is None or entry["state"] & but:
-            continue
+    bodies = channel.dump_bodies(RTM_GETNEIGH, neighbour_request())
+    for family, index, address in neighbour_addresses(bodies, but=but):
         message = ndmsg()
         message["header"]["type"] = RTM_DELNEIGH
-        message["family"], message["ifindex"] = entry["family"], entry["ifindex"]
+        message["family"], message["ifindex"] = family, index
         message["attrs"] = [("NDA_DST", address)]
         yield message

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address
-from socket import AF_BRIDGE, AF_INET, AF_INET6
+from socket import AF_BRIDGE, AF_INET, AF_INET6, inet_ntop
 
 from vnetlab.kernel.attributes import attributes
 from vnetlab.kernel.link_tables import number
@@ -89,6 +89,15 @@ def read_neighbours(netns: str, bodies: Iterable[bytes], names: Names) -> Iterat
                 mac=found.get(_NDA_LLADDR, b"").hex(":"),
                 state=_STATES[state],
             )
+
+
+def neighbour_addresses(bodies: Iterable[bytes], *, but: int) -> Iterator[tuple[int, int, str]]:
+    """Family, link and address of the entries that are in none of the states `but` (NUD_*)."""
+    for body in bodies:
+        family, index, state, _, _ = _NDMSG.unpack_from(body)
+        address = dict(attributes(body[_NDMSG.size :])).get(_NDA_DST)
+        if address is not None and not state & but:
+            yield family, index, inet_ntop(family, address)
 
 
 def read_proxied(bodies: Iterable[bytes], names: Names) -> Iterator[tuple[str, IpAddress]]:

@@ -1,9 +1,9 @@
 """EFFECT: a netlink socket of one namespace: many changes in one send, dumps in one read.
 
-How it works: pyroute2's message classes encode and decode; the socket is a plain one. Requests go
-out packed into a few large sends. Only the last of each send asks for an acknowledgement: the
-kernel works through them in order and reports the failures of the others by itself, so when the
-last one is answered all are done (Documentation/userspace-api/netlink/intro.rst).
+How it works: messages are pyroute2's, the socket is a plain one. Requests go out packed into a few
+large sends. Only the last of each send asks for an acknowledgement: the kernel works through them
+in order and reports the failures of the others by itself, so when the last one is answered all are
+done (Documentation/userspace-api/netlink/intro.rst).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel.attributes import attributes
+from vnetlab.kernel.encode import encode
 from vnetlab.kernel.rows import Layout, Row
 
 SOL_NETLINK = 270  # linux/netlink.h
@@ -104,7 +105,7 @@ class Channel:
         batch.add(Request(message=begin, purpose="change nftables"), opening)
         for request in requests:
             batch.add(request, next(self._sequence))
-        encoded = batch.closed() + _encode(end, 0, next(self._sequence))
+        encoded = batch.closed() + encode(end, 0, next(self._sequence))
         self._send_whole(encoded)
         failures = self._answers(batch, opening)
         if failures:
@@ -117,7 +118,7 @@ class Channel:
 
     def dump_raw(self, message: Any) -> list[bytes]:
         """Return what `dump` does as it came, each message with its header."""
-        return self._dump(lambda sequence: _encode(message, NLM_F_DUMP, sequence))
+        return self._dump(lambda sequence: encode(message, NLM_F_DUMP, sequence))
 
     def dump_rows(self, layout: Layout) -> list[Row]:
         """Return all objects of a kind."""
@@ -195,7 +196,7 @@ class _Batch:
 
     def add(self, request: Request, sequence: int) -> None:
         self._start_of_last = len(self.encoded)
-        self.encoded += _encode(request.message, 0, sequence)
+        self.encoded += encode(request.message, 0, sequence)
         self.requests[sequence] = request
         self.last = sequence
 
@@ -204,15 +205,6 @@ class _Batch:
         length, kind, flags, *rest = _HEADER.unpack_from(self.encoded, self._start_of_last)
         _HEADER.pack_into(self.encoded, self._start_of_last, length, kind, flags | NLM_F_ACK, *rest)
         return self.encoded
-
-
-def _encode(message: Any, flags: int, sequence: int) -> bytes:
-    header = message["header"]
-    header["flags"] = header.get("flags", 0) | NLM_F_REQUEST | flags
-    header["sequence_number"] = sequence
-    message.reset()  # it may have been encoded before, for a transaction that was too large
-    message.encode()
-    return bytes(message.data)
 
 
 def _split(received: bytes) -> Iterator[tuple[int, int, bytes]]:
