@@ -56,6 +56,7 @@ from vnetlab.state.objects import (
     State,
     Sysctl,
     collect,
+    everything,
 )
 from vnetlab.state.outside import HOST, HOST_FAMILY, table_of
 from vnetlab.state.routing import Neighbour
@@ -80,14 +81,25 @@ class Observed:
 
 
 def observe(
-    nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]] = (), outside: bool = False
+    nodes: Nodes,
+    *,
+    sysctl_keys: Iterable[tuple[str, str]] = (),
+    outside: bool = False,
+    namespaces: Collection[str] | None = None,
+    before: Observed | None = None,
 ) -> Observed:
     """Read everything that the lab's namespaces hold, and `outside` of them what is the lab's.
 
     `sysctl_keys` are the settings to read, as (namespace, key): there are too many to read all.
+    Where some `namespaces` are given, those alone are read. Of the others is taken what was
+    observed `before`.
     """
     reading = _Reading()
     names = nodes.lab.nodes()
+    if before is not None and namespaces is not None:
+        reading.keep(before, frozenset(names) - frozenset(namespaces))
+    if namespaces is not None:
+        names = tuple(name for name in names if name in namespaces)
     for name in names:
         reading.read(name, nodes.channel(name))
         reading.read_nftables(name, nodes.netfilter(name))
@@ -118,6 +130,22 @@ class _Reading:
         self.settings = LinkSettings()
         self._links: list[Link] = []
         self._lower: dict[LinkId, int] = {}  # IFLA_LINK: a veth's peer, a sub-interface's parent
+
+    def keep(self, observed: Observed, namespaces: Collection[str]) -> None:
+        """Take over what some namespaces have held."""
+        for item in everything(observed.state):
+            if (item.name if isinstance(item, Namespace) else item.netns) not in namespaces:
+                continue
+            if isinstance(item, Link):
+                self._links.append(item)
+            else:
+                self.objects.append(item)
+        for link in self._links:
+            self.indexes[link.id] = observed.indexes[link.id]
+            self._lower[link.id] = observed.indexes.get(link.peer, 0) if link.peer else 0
+        for chain, handles in observed.rule_handles.items():
+            if chain[0] in namespaces:
+                self.rule_handles[chain] = handles
 
     def read(self, netns: str, channel: Channel) -> None:
         messages = channel.dump_rows(LINKS)

@@ -120,6 +120,7 @@ def read_tables(
     qdiscs: dict[str, list[Qdisc]] = defaultdict(list)
     for item in state.qdiscs:
         qdiscs[item.netns].append(item)
+    known = {setting.id: setting.value for setting in state.sysctls}
     reading = _Reading()
     for netns in sorted(item.name for item in state.namespaces):
         channel = nodes.channel(netns)
@@ -132,7 +133,8 @@ def read_tables(
         with nodes.enter(netns), sysctls.Settings() as settings:
             reading.listeners.extend(read_listeners(netns, names))
             for key in SETTINGS_OF_NAMESPACE:
-                if (value := settings.read(key)) is not None:
+                value = known.get((netns, key)) or settings.read(key)
+                if value is not None:
                     reading.sysctls[netns, key] = value
     return _tables(state, reading, suspects)
 

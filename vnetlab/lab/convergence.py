@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 from vnetlab.kernel import sysctls
@@ -10,7 +11,7 @@ from vnetlab.kernel.apply import apply
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed, observe
 from vnetlab.state.compile import compile_topology
-from vnetlab.state.diff import diff_states
+from vnetlab.state.diff import diff_states, namespaces_of
 from vnetlab.state.guards import KEYS_OF_NEW_NAMESPACE, guard
 from vnetlab.state.objects import State
 from vnetlab.state.outside import HOST, NOWHERE, Outside
@@ -35,13 +36,24 @@ def desired_state(topology: Topology, outside: Outside | None = None) -> State:
     )
 
 
-def observe_for(nodes: Nodes, desired: State) -> Observed:
-    """Observe the lab with what `desired` speaks of: its sysctls, and the host if it has a part."""
+def observe_for(
+    nodes: Nodes,
+    desired: State,
+    *,
+    namespaces: Collection[str] | None = None,
+    before: Observed | None = None,
+) -> Observed:
+    """Observe the lab with what `desired` speaks of: its sysctls, and the host if it has a part.
+
+    `namespaces` and `before` as in `observe`.
+    """
     on_host = any(table.netns == HOST for table in desired.nft_tables)
     return observe(
         nodes,
         sysctl_keys=(item.id for item in desired.sysctls),
         outside=on_host or nodes.lab.knows_host,
+        namespaces=namespaces,
+        before=before,
     )
 
 
@@ -58,7 +70,8 @@ def converge(desired: State, nodes: Nodes) -> Plan:
         if not todo.changes:
             break
         apply(todo, nodes, observed)
-        observed = observe_for(nodes, desired)
+        touched = namespaces_of(todo.changes, observed.state)
+        observed = observe_for(nodes, desired, namespaces=touched, before=observed)
         todo = _without_failures(plan_for(desired, observed))
     if not todo.changes:
         if first.changes:
@@ -80,7 +93,8 @@ def settle(desired: State, nodes: Nodes) -> None:
     """Wait until spanning trees and LACP have found their ways, but no longer than they need."""
     deadline = time.monotonic() + settling_time_s(desired)
     waited = False
-    while time.monotonic() < deadline and not is_settled(observe(nodes).state):
+    switches = {link.netns for link in desired.links if link.bridge.stp or link.bond}
+    while time.monotonic() < deadline and not is_settled(observe(nodes, namespaces=switches).state):
         time.sleep(_POLL_S)
         waited = True
     if waited:

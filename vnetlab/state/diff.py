@@ -104,6 +104,19 @@ def remove_namespace(name: str, observed: State) -> tuple[Change, ...]:
     return tuple(Change(old=item, new=None) for item in losses.removals)
 
 
+def namespaces_of(changes: Iterable[Change], observed: State) -> frozenset[str]:
+    """The namespaces that `changes` to what was observed make, remove or change something in.
+
+    A veth's end goes with its other end, and all of a namespace with it.
+    """
+    objects = [item for change in changes for item in (change.old, change.new) if item]
+    nodes = {item.name for item in objects if isinstance(item, Namespace)}
+    links = [item for item in objects if isinstance(item, Link)]
+    links += [link for link in observed.links if link.netns in nodes]
+    others = {item.netns for item in objects if not isinstance(item, Namespace)}
+    return frozenset((*nodes, *others, *(link.peer.netns for link in links if link.peer)))
+
+
 def _as_known(old: Object, new: Object | None) -> Object:
     """`old`, and what cannot be known of it as in `new`."""
     if not (isinstance(old, Link) and isinstance(new, Link) and old.bridge.stp):
