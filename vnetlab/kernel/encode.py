@@ -58,9 +58,9 @@ def _content(kind: Kind, value: Mapping[str, Any]) -> bytes:
     front = packer.pack(*(_given(value, name, default) for name, default in names))
     parts = [front, b"\0" * (-len(front) % 4)]
     entries = _entries(kind)
-    for name, content in value.get("attrs", ()):
+    for name, content, *flags in value.get("attrs", ()):
         entry = entries.get(name)
-        if entry is None or entry.kind is None:
+        if entry is None or entry.kind is None or flags:
             raise _NotPlainError
         own = _chosen(kind, entry.kind, value)
         payload = b"" if content is None else _payload_of(own)(content)

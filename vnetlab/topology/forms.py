@@ -221,7 +221,7 @@ _FILE_NAME: JsonSchemaValue = {
     "type": "string",
     "pattern": ".",
 }
-_PORT = number_form("port", "Of TCP or UDP.", (LOWEST_PORT, HIGHEST_PORT), 80)
+PORT_FORM = number_form("port", "Of TCP or UDP.", (LOWEST_PORT, HIGHEST_PORT), 80)
 _PROTOCOL = _text("protocol", "What a packet is of.", "|".join(PROTOCOLS), *PROTOCOLS)
 FLAG_FORM: JsonSchemaValue = {
     "title": "yes or no",
@@ -258,7 +258,7 @@ Address6 = Annotated[IPv6Address, BeforeValidator(parse_ipv6_address), WithJsonS
 Gateway = Annotated[Address, BeforeValidator(parse_address), WithJsonSchema(_ADDRESS)]
 Gateways = Annotated[tuple[Gateway, ...], BeforeValidator(list_if_single), _Or(_ADDRESS)]
 
-Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema(_PORT)]
+Port = Annotated[int, BeforeValidator(parse_port), WithJsonSchema(PORT_FORM)]
 Flag = Annotated[bool, BeforeValidator(parse_flag), WithJsonSchema(FLAG_FORM)]
 Protocol = Annotated[str, BeforeValidator(parse_protocol), WithJsonSchema(_PROTOCOL)]
 Destination = Annotated[

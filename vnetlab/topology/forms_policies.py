@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, TypeAdapter, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 
-from vnetlab.topology.forms import Port, Sentence
+from vnetlab.topology.forms import PORT_FORM, Sentence
 from vnetlab.topology.policies import PortRange
 from vnetlab.topology.rule_text import (
     ACTIONS,
@@ -24,8 +24,7 @@ _PORTS_TEXT: dict[str, Any] = {
     "type": "string",
     "pattern": r"^[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$",
 }
-_PORT_NUMBER: dict[str, Any] = TypeAdapter(Port).json_schema()
-_PORTS: dict[str, Any] = {"anyOf": [_PORT_NUMBER, _PORTS_TEXT]}
+_PORTS: dict[str, Any] = {"anyOf": [PORT_FORM, _PORTS_TEXT]}
 _PEER: dict[str, Any] = {
     "title": "peer",
     "description": "`any`, a prefix, an address, or the name of a network, of a node (all its "
