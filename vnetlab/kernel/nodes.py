@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Self
 
-from vnetlab.errors import MissingFeatureError
-from vnetlab.kernel import limits, namespaces, processes, services
+from vnetlab.errors import KernelRefusedError, MissingFeatureError
+from vnetlab.kernel import limits, namespaces, open_files, processes, services
 from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nft_messages import open_netfilter
@@ -25,6 +26,7 @@ class Nodes:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        open_files.raise_limit()
         return self
 
     def __exit__(
@@ -34,6 +36,12 @@ class Nodes:
         traceback: TracebackType | None,
     ) -> None:
         self._open.close()
+        if isinstance(error, OSError) and error.errno == errno.EMFILE:
+            raise KernelRefusedError(
+                f"the lab needs more than the {open_files.limit()} files that a process may have "
+                "open here",
+                fix="raise the limit with 'ulimit -n', or make the lab smaller",
+            ) from None
 
     def enter(self, node: str) -> AbstractContextManager[None]:
         """Be in the namespace of `node` as long as the context lasts."""

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from vnetlab import syscalls
 from vnetlab.errors import CommandError
-from vnetlab.kernel import limits, namespaces
+from vnetlab.kernel import limits, namespaces, open_files
 from vnetlab.kernel.etc_hosts import show_as_etc_hosts
 from vnetlab.kernel.labdir import LabDir, list_labs
 from vnetlab.kernel.node_mark import is_marked, mark
@@ -63,6 +63,7 @@ def move_to(lab: LabDir, node: str) -> None:
     socket.sethostname(node[:_HOST_NAME_MAX])
     os.environ |= {"VNETLAB_LAB": lab.name, "VNETLAB_NODE": node}
     mark(lab.live)
+    open_files.restore_limit()
 
 
 def inside(lab: LabDir, nodes: Collection[str]) -> bool:
