@@ -19,8 +19,8 @@ from tests.kernel.conftest import Bench, until
 from tests.kernel.test_crash import down_if_there, duration, kill_after
 from vnetlab import lab as verbs
 from vnetlab.kernel import namespaces, sysctls
+from vnetlab.kernel.netfilter import open_netfilter
 from vnetlab.kernel.nft_apply import change_nftables
-from vnetlab.kernel.nft_messages import open_netfilter
 from vnetlab.kernel.nft_observe import read_nftables
 from vnetlab.kernel.sysctls import PROC_SYS
 from vnetlab.state.diff import Change

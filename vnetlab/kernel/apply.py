@@ -28,7 +28,6 @@ from vnetlab.kernel import (
 from vnetlab.kernel.groups import leave_group
 from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.netlink import Request
-from vnetlab.kernel.nft_apply import change_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed
 from vnetlab.state.diff import Change
@@ -140,6 +139,8 @@ class _Applying:
             self._nodes.channel(netns).change(batch)
 
     def _nftables(self, changes: Iterable[Change]) -> None:
+        from vnetlab.kernel.nft_apply import change_nftables
+
         by_netns: dict[str, list[Change]] = defaultdict(list)
         for change in changes:
             assert not isinstance(change.subject, Namespace)

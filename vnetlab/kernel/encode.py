@@ -1,4 +1,4 @@
-"""pyroute2's messages as the bytes that pyroute2 makes of them, in a fifth of the time (pure).
+"""pyroute2's messages as the bytes that pyroute2 makes of them, in a quarter of the time (pure).
 
 How it works: pyroute2 makes an object of each attribute of each message. Its classes say what
 these are: the fields of a message with their formats, its attributes with their numbers and types.

@@ -18,12 +18,11 @@ from itertools import count
 from typing import Any
 
 from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel.attributes import attributes
 from vnetlab.kernel.encode import encode
-from vnetlab.kernel.rows import Layout, Row
+from vnetlab.kernel.rows import Layout, Row, decoded
 
 SOL_NETLINK = 270  # linux/netlink.h
 NETLINK_CAP_ACK = 10
@@ -112,9 +111,11 @@ class Channel:
             raise KernelRefusedError(failures[0])
 
     def dump(self, message: Any) -> list[Any]:
-        """Return all objects that the kernel lists for `message`, asked again if they changed."""
-        marshal = MarshalRtnl()
-        return [item for raw in self.dump_raw(message) for item in marshal.parse(raw)]
+        """Return all objects that the kernel lists for `message`, as messages of the same kind.
+
+        It is asked again if they changed meanwhile.
+        """
+        return [decoded(type(message), raw) for raw in self.dump_raw(message)]
 
     def dump_raw(self, message: Any) -> list[bytes]:
         """Return what `dump` does as it came, each message with its header."""

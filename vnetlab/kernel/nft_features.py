@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vnetlab.kernel.netfilter import open_netfilter
 from vnetlab.kernel.netlink import Channel
-from vnetlab.kernel.nft_apply import change_nftables
-from vnetlab.kernel.nft_messages import open_netfilter
 from vnetlab.state.diff import Change
 from vnetlab.state.features import Feature
 from vnetlab.state.nft_rules import Expressions, counter, ct_state, masquerade, reject, rule
@@ -19,6 +18,8 @@ def _check(
     family: str, *expressions: Expressions, kind: str = "filter", point: str = "forward"
 ) -> Callable[[Channel], bool]:
     def check(_: Channel) -> bool:
+        from vnetlab.kernel.nft_apply import change_nftables
+
         channel = open_netfilter()
         if channel is None:
             return False

@@ -12,7 +12,7 @@ from itertools import count
 from socket import AF_UNSPEC
 from typing import Any
 
-from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_APPEND, NLM_F_CREATE
+from pyroute2.netlink import NLM_F_APPEND, NLM_F_CREATE
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, nfgen_msg
 from pyroute2.netlink.nfnetlink.nftsocket import (
     NFT_MSG_DELCHAIN,
@@ -32,7 +32,6 @@ from pyroute2.netlink.nfnetlink.nftsocket import (
     nft_table_msg,
 )
 
-from vnetlab.kernel.netlink import Channel
 from vnetlab.kernel.nft_expressions import ANONYMOUS_SET, attribute, encode_expressions
 from vnetlab.state.nftables import NftChain, NftHook, NftNamed, NftRule, NftSet, NftTable
 
@@ -118,14 +117,6 @@ class nft_raw_set_msg(nft_set_msg):  # type: ignore[misc] # noqa: N801 - pyroute
     nla_map = tuple(
         (name, "cdata" if name == "NFTA_SET_DESC" else form) for name, form in nft_set_msg.nla_map
     )
-
-
-def open_netfilter() -> Channel | None:
-    """A netfilter socket of the present namespace; None where the kernel has no such thing."""
-    try:
-        return Channel(NETLINK_NETFILTER)
-    except OSError:
-        return None
 
 
 def request(message_class: type[Any], kind: int, family: str | None = None, **attrs: Any) -> Any:

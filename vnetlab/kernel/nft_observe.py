@@ -129,12 +129,7 @@ def _is_of_trace(message: Any) -> bool:
 
 
 def _dump(channel: Channel, kind: type[Any], number: int, **more: Any) -> list[Any]:
-    found = []
-    for raw in channel.dump_raw(request(kind, number, **more)):
-        message = kind(raw)
-        message.decode()
-        found.append(message)
-    return found
+    return channel.dump(request(kind, number, **more))
 
 
 def _table_id(message: Any, attribute: str) -> _TableId:

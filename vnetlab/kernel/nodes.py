@@ -11,8 +11,8 @@ from typing import Self
 from vnetlab.errors import KernelRefusedError, MissingFeatureError
 from vnetlab.kernel import limits, namespaces, open_files, processes, services
 from vnetlab.kernel.labdir import LabDir
+from vnetlab.kernel.netfilter import open_netfilter
 from vnetlab.kernel.netlink import Channel
-from vnetlab.kernel.nft_messages import open_netfilter
 
 
 class Nodes:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.bridge_timers import with_own_times
@@ -29,9 +30,8 @@ from vnetlab.kernel.neighbour_tables import (
     read_bridge_vlans,
     vlan_request,
 )
+from vnetlab.kernel.netfilter import has_tables
 from vnetlab.kernel.netlink import Channel
-from vnetlab.kernel.nft_apply import ChainId, RuleHandles
-from vnetlab.kernel.nft_observe import Wanted, every_table, read_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.outside import host_ends
@@ -61,6 +61,10 @@ from vnetlab.state.objects import (
 from vnetlab.state.outside import HOST, HOST_FAMILY, table_of
 from vnetlab.state.routing import Neighbour
 from vnetlab.state.switching import BridgeSettings
+
+if TYPE_CHECKING:
+    from vnetlab.kernel.nft_apply import ChainId, RuleHandles
+    from vnetlab.kernel.nft_observe import Wanted
 
 _LOOPBACK = 1
 _KINDS = {kind.value: kind for kind in Kind}
@@ -195,9 +199,13 @@ class _Reading:
             self.objects += _filters(LinkId(netns=netns, name=hooked), channel, names, self.indexes)
 
     def read_nftables(
-        self, netns: str, channel: Channel | None, wanted: Wanted = every_table
+        self, netns: str, channel: Channel | None, wanted: Wanted | None = None
     ) -> None:
-        for item, handles in read_nftables(netns, channel, wanted) if channel else ():
+        if channel is None or not has_tables(channel):
+            return
+        from vnetlab.kernel.nft_observe import every_table, read_nftables
+
+        for item, handles in read_nftables(netns, channel, wanted or every_table):
             self.objects.append(item)
             if isinstance(item, NftChain):
                 self.rule_handles[item.id] = handles

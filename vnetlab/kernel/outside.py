@@ -8,7 +8,6 @@ from ipaddress import IPv4Network
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.messages import parse_alias
-from vnetlab.kernel.nft_observe import read_nftables
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.rows import LINKS, Row
@@ -90,6 +89,8 @@ def _ways(defaults: list[Route]) -> tuple[str, ...]:
 
 def _memories(nodes: Nodes) -> tuple[dict[str, str], dict[str, str]]:
     """What the lab remembers of settings, and what others do."""
+    from vnetlab.kernel.nft_observe import read_nftables
+
     earlier: dict[str, str] = {}
     shared: dict[str, str] = {}
     channel = nodes.netfilter(HOST)

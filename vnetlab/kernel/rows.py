@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any, TypeAlias
 
-from pyroute2.netlink.rtnl.marshal import MarshalRtnl
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel.attributes import attributes
 
@@ -40,14 +45,22 @@ def _mac(content: bytes) -> str:
     return content.hex(":")
 
 
+def decoded(kind: type[Any], raw: bytes) -> Any:
+    """A message as pyroute2 has it."""
+    message = kind(raw)
+    message.decode()
+    return message
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A kind of message: its request, the fields in front, its attributes by pyroute2's names.
+    """A kind of message: pyroute2's, its request, the fields in front, and its attributes by name.
 
     An attribute is its number, behind those of the attributes that it is within, and how its
     content is read, None for what is left to pyroute2.
     """
 
+    message: type[Any]
     request: int
     fields: tuple[str, ...]
     front: struct.Struct
@@ -87,11 +100,12 @@ class Row:
         if decode is not None:
             return decode(content)
         if self._whole is None:
-            (self._whole,) = MarshalRtnl().parse(self._raw)
+            self._whole = decoded(self._layout.message, self._raw)
         return self._whole.get_attr(name)
 
 
 LINKS = Layout(
+    message=ifinfmsg,
     request=18,
     fields=("family", "type", "index", "flags", "change"),
     front=struct.Struct("=BxHiII"),
@@ -110,12 +124,14 @@ LINKS = Layout(
     },
 )
 QDISCS = Layout(
+    message=tcmsg,
     request=38,
     fields=("family", "index", "handle", "parent", "info"),
     front=struct.Struct("=BxxxiIII"),
     attributes={"TCA_KIND": ((1,), _text), "TCA_OPTIONS": ((2,), None)},
 )
 ROUTES = Layout(
+    message=rtmsg,
     request=26,
     fields=("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
     front=struct.Struct("=8BI"),
@@ -135,6 +151,7 @@ ROUTES = Layout(
     },
 )
 ADDRESSES = Layout(
+    message=ifaddrmsg,
     request=22,
     fields=("family", "prefixlen", "flags", "scope", "index"),
     front=struct.Struct("=4BI"),
@@ -145,6 +162,7 @@ ADDRESSES = Layout(
     },
 )
 RULES = Layout(
+    message=fibmsg,
     request=34,
     fields=("family", "dst_len", "src_len", "tos", "table", "res1", "res2", "action", "flags"),
     front=struct.Struct("=8BI"),
@@ -170,6 +188,7 @@ RULES = Layout(
     },
 )
 NEIGHBOURS = Layout(
+    message=ndmsg,
     request=30,
     fields=("family", "ifindex", "state", "flags", "ndm_type"),
     front=struct.Struct("=BxxxiHBB"),
