@@ -8,6 +8,7 @@ a veth pair are made by one message, sent where the first of them is.
 
 from __future__ import annotations
 
+import errno
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
@@ -49,6 +50,7 @@ from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.plan import CONFIGURING, Phase, Plan, port_before
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.show import describe
+from vnetlab.state.switching import PortState
 
 _SETTING = CONFIGURING | {
     Phase.BOND_SLAVES,
@@ -133,6 +135,7 @@ class _Applying:
                 message=message,
                 purpose=f"{_verb(phase)} {describe(item)}",
                 removes=phase < Phase.NAMESPACES,
+                harmless=errno.ENETDOWN if _forwards_with_carrier(phase, item) else None,
             )
             batches[item.netns].append(request)
         for netns, batch in batches.items():
@@ -261,6 +264,12 @@ class _Applying:
     def _new_index(self, link: Link) -> int:
         self._indexes[link.id] = host_index(link.label) if link.netns == HOST else next(self._free)
         return self._indexes[link.id]
+
+
+def _forwards_with_carrier(phase: Phase, item: Object) -> bool:
+    """Whether it is a port that the kernel lets forward by itself when it gets a carrier."""
+    states = (Phase.PORT_STATES, Phase.IDLE_PORT_STATES)
+    return phase in states and isinstance(item, Link) and item.port.state is PortState.FORWARDING
 
 
 def _verb(phase: Phase) -> str:

@@ -48,12 +48,13 @@ class Request:
     """A message to the kernel, encoded but for its sequence number, and what it is for.
 
     `removes` says that it does no harm if the object is gone already: a veth's end goes by itself
-    some time after its peer's namespace went.
+    some time after its peer's namespace went. `harmless` is another error that does none.
     """
 
     message: Any
     purpose: str
     removes: bool = False
+    harmless: int | None = None
 
 
 class Channel:
@@ -220,7 +221,7 @@ def _split(received: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _failure(reply: bytes, request: Request) -> str | None:
     """Say what went wrong with a request; None for an acknowledgement."""
     code = _code(reply)
-    if code == 0 or (request.removes and code in _GONE):
+    if code in (0, request.harmless) or (request.removes and code in _GONE):
         return None
     return f"the kernel refused to {request.purpose}: {_words(reply)}"
 

@@ -40,7 +40,7 @@ from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.kernel.rows import LINKS, QDISCS, Row
 from vnetlab.kernel.services import observe_services
 from vnetlab.kernel.switching_attributes import read_bond, read_bridge
-from vnetlab.kernel.switching_observe import add_slave_settings, bond_activity
+from vnetlab.kernel.switching_observe import add_slave_settings, awaits_carrier, bond_activity
 from vnetlab.state.filters import HOOKS, Filter
 from vnetlab.state.nftables import NftChain
 from vnetlab.state.objects import (
@@ -60,7 +60,7 @@ from vnetlab.state.objects import (
 )
 from vnetlab.state.outside import HOST, HOST_FAMILY, table_of
 from vnetlab.state.routing import Neighbour
-from vnetlab.state.switching import BridgeSettings
+from vnetlab.state.switching import Activity, BridgeSettings
 
 if TYPE_CHECKING:
     from vnetlab.kernel.nft_apply import ChainId, RuleHandles
@@ -307,7 +307,9 @@ def _link(netns: str, message: Row, names: dict[int, str]) -> Link:
         bond=read_bond(data) if data and kind is Kind.BOND else None,
         bridge=read_bridge(data) if data and kind is Kind.BRIDGE else BridgeSettings(),
     )
-    return replace(link, activity=bond_activity(link, message, data)) if link.bond else link
+    if link.bond:
+        return replace(link, activity=bond_activity(link, message, data))
+    return replace(link, activity=Activity.SETTLING) if awaits_carrier(message) else link
 
 
 def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdisc]:

@@ -18,7 +18,7 @@ from vnetlab.kernel.switching_attributes import (
 from vnetlab.state.objects import Link
 from vnetlab.state.switching import Activity, BondMode
 
-_IFF_RUNNING = 0x40
+_IFF_RUNNING, _IFF_LOWER_UP = 0x40, 0x10000
 
 
 def add_slave_settings(link: Link, message: Row, *, stp: Collection[str]) -> Link:
@@ -38,6 +38,12 @@ def add_slave_settings(link: Link, message: Row, *, stp: Collection[str]) -> Lin
         port=read_port(data, link.kind, decided_by_kernel=has_stp or not runs),
         activity=port_activity(data, stp=has_stp) if passes else link.activity,
     )
+
+
+def awaits_carrier(message: Row) -> bool:
+    """Whether a link has a carrier of which the rest of the kernel is yet to be told."""
+    known = message["flags"] & (IFF_UP | _IFF_RUNNING | _IFF_LOWER_UP)
+    return known == IFF_UP | _IFF_LOWER_UP
 
 
 def bond_activity(link: Link, message: Row, data: Any) -> Activity:

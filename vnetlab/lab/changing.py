@@ -13,10 +13,10 @@ from vnetlab.kernel.labdir import LabDir
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import observe
 from vnetlab.lab.building import remove_lab
-from vnetlab.lab.convergence import desired_state, observe_for, settle
+from vnetlab.lab.convergence import await_carriers, desired_state, observe_for, settle
 from vnetlab.lab.host import host_of, seen_of_host
 from vnetlab.lab.premises import cached_topology, existing_lab
-from vnetlab.state.diff import Change, diff_states
+from vnetlab.state.diff import Change, diff_states, namespaces_of
 from vnetlab.state.links import find_link, lost_when_down
 from vnetlab.state.objects import Route, State
 from vnetlab.state.outside import without_host
@@ -73,6 +73,7 @@ def change(
         todo = diff_states(desired=edit(observed.state), observed=observed.state)
         plan = order_changes(item for item in todo if not _makes_up_for(item, observed.state))
         apply(plan, present, observed)
+        await_carriers(present, namespaces_of(plan.changes, observed.state))
         return plan
 
 

@@ -18,10 +18,11 @@ from vnetlab.state.outside import HOST, NOWHERE, Outside
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.refusals import untaken
 from vnetlab.state.running import Service
-from vnetlab.state.settling import is_settled, settling_time_s
+from vnetlab.state.settling import CARRIER_S, is_settled, settling_time_s
+from vnetlab.state.switching import Activity
 from vnetlab.topology.topology import Topology
 
-_POLL_S = 0.2
+_FIRST_PAUSE_S, _POLL_S = 0.005, 0.2
 _ROUNDS = 3
 """How often `up` observes and applies: a second time only where a change undid another object."""
 
@@ -75,7 +76,7 @@ def converge(desired: State, nodes: Nodes) -> Plan:
         todo = _without_failures(plan_for(desired, observed))
     if not todo.changes:
         if first.changes:
-            settle(desired, nodes)
+            settle(desired, nodes, observed)
         return first
     raise untaken(todo.changes)
 
@@ -89,15 +90,33 @@ def _without_failures(plan: Plan) -> Plan:
     )
 
 
-def settle(desired: State, nodes: Nodes) -> None:
-    """Wait until spanning trees and LACP have found their ways, but no longer than they need."""
-    deadline = time.monotonic() + settling_time_s(desired)
-    waited = False
+def settle(desired: State, nodes: Nodes, observed: Observed | None = None) -> None:
+    """Wait until carriers, spanning trees and LACP are settled, but no longer than needed.
+
+    `observed` is what was observed last.
+    """
     switches = {link.netns for link in desired.links if link.bridge.stp or link.bond}
-    while time.monotonic() < deadline and not is_settled(observe(nodes, namespaces=switches).state):
-        time.sleep(_POLL_S)
-        waited = True
-    if waited:
+    state = (observed or observe(nodes)).state
+    if _wait(nodes, state, switches, settling_time_s(desired)) and switches:
         from vnetlab.kernel.forget import forget_old_ways
 
         forget_old_ways(nodes)
+
+
+def await_carriers(nodes: Nodes, namespaces: Collection[str]) -> None:
+    """Wait until what the links of some namespaces have got, a carrier, is known to all of them."""
+    _wait(nodes, observe(nodes, namespaces=namespaces).state, (), CARRIER_S)
+
+
+def _wait(nodes: Nodes, state: State, switches: Collection[str], limit_s: float) -> bool:
+    """Wait until all is settled that was not in `state`, and `switches` are; say whether it was."""
+    deadline = time.monotonic() + limit_s
+    pause_s = _FIRST_PAUSE_S
+    waited = False
+    while not is_settled(state) and time.monotonic() < deadline:
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _POLL_S)
+        waited = True
+        unsettled = {link.netns for link in state.links if link.activity is Activity.SETTLING}
+        state = observe(nodes, namespaces=unsettled.union(switches)).state
+    return waited

@@ -10,19 +10,23 @@ from __future__ import annotations
 from vnetlab.state.objects import State
 from vnetlab.state.switching import Activity, BondMode
 
+CARRIER_S = 2
+"""How long it may take until the kernel has told all of a carrier: net/core/link_watch.c looks once
+a second. Until then what is sent through the link is dropped."""
+
 _LACP_S = 10
 _SLACK_S = 5
 
 
 def settling_time_s(state: State) -> float:
-    """How long everything of the state may take to settle; 0 where nothing has to."""
+    """How long everything of the state may take to settle."""
     trees = [link.bridge for link in state.links if link.bridge.stp]
     tree_cs = max(((t.max_age_cs or 0) + 2 * (t.forward_delay_cs or 0) for t in trees), default=0)
     modes = {link.bond.mode for link in state.links if link.bond}
     needed = max(tree_cs / 100, _LACP_S if BondMode.LACP in modes else 0)
-    return needed + _SLACK_S if needed or modes else 0
+    return needed + _SLACK_S if needed or modes else CARRIER_S
 
 
 def is_settled(state: State) -> bool:
-    """Whether every port and bond knows what it is to do."""
+    """Whether every link, port and bond knows what it is to do."""
     return all(link.activity is not Activity.SETTLING for link in state.links)
