@@ -6,9 +6,10 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from html import escape
 from pathlib import Path
+
+from msgspec.structs import asdict
 
 from benchmarks.result import Result
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """What a measured number should be: at most `most`, at least `least`."""
 
     most: float | None = None
@@ -22,8 +21,7 @@ class Target:
         return ", ".join(f"{word} {limit:g}" for limit, word in words if limit is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """One line of the table: a number with its target.
 
     `medians` are the times in seconds, by who was measured. `value` is None where it could not be

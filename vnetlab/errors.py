@@ -15,8 +15,9 @@ A lost packet is a result, not an error: it has no place here (exit code 1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
+
+from msgspec import Struct
 
 
 class VnetlabError(Exception):
@@ -43,8 +44,7 @@ class UsageError(VnetlabError):
     exit_code = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True, order=True):
     """One thing wrong in a topology file, or (of `severity` warning) allowed but likely wrong.
 
     `file`, `line` and `column` (both from 1; 0 = unknown) are those of the file the user wrote;

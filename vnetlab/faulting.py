@@ -9,9 +9,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab import lab as verbs
 from vnetlab.errors import UsageError
@@ -71,8 +73,7 @@ def places(
     return tuple(named_places(find_fault(kind), state))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(Struct, frozen=True, kw_only=True):
     """What is scored: `per_kind` places of each kind (None: all), pairs of faults, healthy probes.
 
     `kinds` are those asked for, all if empty; of these each lab has `drawn` (None: all). The same

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from vnetlab import lab as verbs
 from vnetlab.diagnosis.followed import BAD, Fate, Flow, FlowName, Summary, Told

@@ -7,9 +7,11 @@ what a probe saw.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab import lab as verbs
 from vnetlab.diagnosis.explanation import Explanation
@@ -37,8 +39,7 @@ from vnetlab.trace.sighting import Answerer
 from vnetlab.trace.trace import Trace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Investigation:
+class Investigation(Struct, frozen=True, kw_only=True):
     """A probe, and what it says about the network; `segments` compare it with the topology."""
 
     trace: Trace

@@ -11,8 +11,9 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.queues import Backlog, find_queue, is_filled
 from vnetlab.diagnosis.verdict import Queue

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from secrets import randbits
+
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.physical import Physical
 from vnetlab.errors import KernelRefusedError, MissingFeatureError

@@ -6,10 +6,10 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from vnetlab import lab as verbs
 from vnetlab.errors import MissingFeatureError
@@ -52,8 +52,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Bench(Struct, frozen=True, kw_only=True):
     """Where a test builds its labs: a directory for them, and one for its topology files."""
 
     root: Path

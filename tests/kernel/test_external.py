@@ -8,12 +8,13 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from tests.kernel.conftest import Bench, until
 from tests.kernel.test_crash import down_if_there, duration, kill_after
@@ -45,8 +46,7 @@ WITHOUT = LAB.replace("true", "false")
 pytestmark = pytest.mark.needs("nftables-inet", "nftables-nat", "conntrack")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(Struct, frozen=True, kw_only=True):
     """A namespace that plays the host, which the test is in, and one that plays the Internet."""
 
     internet: Path

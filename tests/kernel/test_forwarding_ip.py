@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from tests.kernel.conftest import Bench
 from vnetlab import lab as verbs
@@ -34,8 +34,7 @@ TRIES = 3
 pytestmark = pytest.mark.needs("bridge-vlan-filtering", "netem")
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Commands in nodes, a probe, and what the model has to say: a reason and where.
 
     `{web1}` is the node's address of the probe's version, `{web1.6}` that of IPv6.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
+from msgspec.structs import replace
 
 from tests.kernel.conftest import Bench
 from vnetlab.errors import KernelRefusedError
@@ -68,7 +68,7 @@ def _chain(*rules: NftRule, **settings: object) -> NftChain:
     chain = NftChain(
         netns="web1", family="inet", table="vnetlab", name="forward", rules=rules, hook=_FILTER
     )
-    return replace(chain, **settings)  # type: ignore[arg-type] # by field
+    return replace(chain, **settings)
 
 
 @pytest.fixture

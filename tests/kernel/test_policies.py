@@ -6,10 +6,10 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from pyroute2.netlink import NLM_F_CREATE
 from pyroute2.netlink.nfnetlink.nftsocket import NFT_MSG_NEWOBJ
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import fields, replace
 
 from tests.kernel.built import Built, InNode
 from tests.kernel.conftest import Bench

@@ -4,9 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from tests.kernel.conftest import Bench
 from tests.kernel.topologies import FLAT, ROUTED

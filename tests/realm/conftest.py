@@ -10,11 +10,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 NOBODY_ELSE = 64_321
 """A user id that no account has."""
@@ -39,8 +39,7 @@ print(answer.reason if isinstance(answer, Refusal) else '')
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class Person(Struct, frozen=True, kw_only=True):
     """Somebody with a home of his own, and a Python that he can run."""
 
     uid: int

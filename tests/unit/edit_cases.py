@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 LAB: dict[str, Any] = yaml.safe_load("""\
 networks:
@@ -105,8 +105,7 @@ GONE = object()
 KeyPath = tuple[str | int, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """A value of the lab that becomes another, and what may change: patterns of `describe`."""
 
     path: KeyPath

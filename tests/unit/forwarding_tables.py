@@ -8,9 +8,10 @@ VLAN 10 without a tag at p1 and p2, with it between the bridges.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
+
+from msgspec.structs import replace
 
 from vnetlab.state.objects import (
     COLLECTIONS,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.model_kernel import INGRESS, ModelKernel, RefusedError
 from vnetlab.state.compile import compile_topology
@@ -227,7 +227,7 @@ def _set_link(draw: st.DrawFn, kernel: ModelKernel) -> None:
     ]
     if link.kind is Kind.VETH:
         settings += [{"master": name} for name in sorted(bridges)]
-    kernel.configure(replace(link, **draw(st.sampled_from(settings))))  # type: ignore[arg-type] # by field
+    kernel.configure(replace(link, **draw(st.sampled_from(settings))))
 
 
 def _edit_rules(draw: st.DrawFn, kernel: ModelKernel) -> None:
@@ -242,7 +242,7 @@ def _edit_rules(draw: st.DrawFn, kernel: ModelKernel) -> None:
         {"hook": NftHook(kind="filter", point="input", priority=5)},
         {"name": "mine", "rules": ()},
     ]
-    kernel.make(replace(chain, **draw(st.sampled_from(edits))))  # type: ignore[arg-type] # by field
+    kernel.make(replace(chain, **draw(st.sampled_from(edits))))
     if draw(st.booleans()):
         kernel.make(NftTable(netns=chain.netns, family="ip", name="mine"))
 

@@ -22,8 +22,9 @@ It has the rules that a plan's order depends on:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from vnetlab.state.filters import CLSACT_PARENT, Filter, without_links
 from vnetlab.state.losses import key_of

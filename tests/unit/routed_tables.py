@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from hashlib import blake2b
 from ipaddress import ip_address, ip_interface, ip_network
+
+from msgspec.structs import replace
 
 from vnetlab.state.guards import with_given_rules
 from vnetlab.state.objects import (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.codes import blame
 from vnetlab.faults.catalogue import find_fault, find_place

@@ -6,10 +6,10 @@ The lab: hosts a and c and the router r are on a switch, host b is behind r.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from ipaddress import IPv6Address, ip_address, ip_interface
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.routed_tables import (
     address,
@@ -99,7 +99,7 @@ def echo(source: str, destination: str, version: int = 4, **fields: object) -> P
         icmp_type=8 if version == 4 else 128,
         dont_fragment=True,
     )
-    return replace(packet, **fields)  # type: ignore[arg-type] # fields of a packet
+    return replace(packet, **fields)
 
 
 def forward(of: Tables, source: str, destination: str, version: int = 4, **fields: object) -> Walk:
@@ -266,7 +266,7 @@ def test_an_address_that_two_nodes_hold() -> None:
 def test_an_address_of_ipv6_that_is_not_ready(kind: str) -> None:
     """Nobody answers for it."""
     at = (link_id("c.eth0"), ip_address("fd00::3"))
-    of = replace(lab(), **{kind: frozenset({at})})  # type: ignore[arg-type] # a field of Tables
+    of = replace(lab(), **{kind: frozenset({at})})
     reason = Reason.ADDRESS_TENTATIVE if kind == "tentative" else Reason.DUPLICATE_ADDRESS
     assert told(forward(of, "a", "c", 6)) == [(reason, "c", "eth0")]
     assert forward(of, "a", "c", 4).passes
@@ -572,7 +572,7 @@ def test_link_local_neighbours() -> None:
     of = lab(by_it, without=[DEFAULTS["a"][1]])
     assert not forward(of, "a", "b", 6).passes
     local = ((link_id("r.eth0"), gateway),)
-    of = replace(of, link_locals=local)  # type: ignore[arg-type] # it is of IPv6
+    of = replace(of, link_locals=local)
     assert isinstance(gateway.ip, IPv6Address)
     assert forward(of, "a", "b", 6).passes
 

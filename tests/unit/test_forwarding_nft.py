@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.nft_rules import counter, field, link_name, meta, ports, rule, verdict

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.routed_tables import address, link_id, route, rule, tables, veth
 from vnetlab.state.objects import Kind, Link, Object, RouteKind

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from ipaddress import ip_address
 from itertools import permutations
 from xml.etree import ElementTree as ET
 
 import pytest
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.common_cause import (
     Failure,

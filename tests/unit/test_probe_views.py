@@ -6,11 +6,11 @@ import io
 import json
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from scapy.utils import RawPcapNgReader
 
 from vnetlab.diagnosis.locate import locate

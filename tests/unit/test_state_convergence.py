@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, note, settings
+from msgspec.structs import replace
 
 from tests.unit.lab_states import desired_states, drifted
 from tests.unit.model_kernel import ModelKernel

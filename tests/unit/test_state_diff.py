@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
+
+from msgspec.structs import replace
 
 from vnetlab.state.diff import diff_states
 from vnetlab.state.objects import (
@@ -31,13 +32,13 @@ def link(where: str, kind: Kind | None = Kind.VETH, **settings: object) -> Link:
     """A link at `NETNS.NAME`."""
     netns, name = where.split(".", 1)
     fixed = Link(netns=netns, name=name, kind=kind, role=None, label=where, mac="", mtu=1500)
-    return replace(fixed, **settings)  # type: ignore[arg-type] # its fields by name
+    return replace(fixed, **settings)
 
 
 def pair(left: str, right: str, **settings: object) -> tuple[Link, Link]:
     """A veth; the settings are those of its left end."""
     one, other = link(left), link(right)
-    return replace(one, peer=other.id, **settings), replace(other, peer=one.id)  # type: ignore[arg-type] # as above
+    return replace(one, peer=other.id, **settings), replace(other, peer=one.id)
 
 
 def vlan(where: str, vid: int) -> BridgeVlan:

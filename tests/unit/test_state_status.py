@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.objects import Namespace, Role

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.locate import locate
 from vnetlab.diagnosis.verdict import Layer
@@ -41,7 +41,7 @@ class Lab:
     def __init__(self, state: State, source: str, destination: str, **request: object) -> None:
         self.state = state
         self.ends = choose_endpoints(state, source, destination)
-        self.request = replace(ProbeRequest(endpoints=self.ends), **request)  # type: ignore[arg-type] # a test names fields
+        self.request = replace(ProbeRequest(endpoints=self.ends), **request)
         self.forward = expected_path(state, self.ends.source, self.ends.destination_address)
         self.back = expected_path(state, self.ends.destination, self.ends.source_address)
 

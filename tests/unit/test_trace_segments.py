@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
+
+from msgspec.structs import replace
 
 from vnetlab.state.objects import LinkId, Qdisc
 from vnetlab.state.shaping import CERTAIN, ROOT

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
 from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import diff_states
@@ -190,8 +191,7 @@ def test_a_report_without_checks_is_not_complete() -> None:
     assert render_reports([]) == ""
 
 
-@dataclass(frozen=True)
-class _Thing:
+class _Thing(Struct, frozen=True):
     role: Role
     where: LinkId
     delay_ns: int | None

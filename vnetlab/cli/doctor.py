@@ -8,10 +8,10 @@ import platform
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
+from msgspec.structs import replace
 
 from vnetlab.cli.options import JsonOption
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from msgspec import Struct
 
 from vnetlab.errors import KernelRefusedError, UsageError
 from vnetlab.realm.choose import INSIDE, Realm
@@ -19,8 +19,7 @@ from vnetlab.realm.rundir import run_dir
 from vnetlab.topology.wording import did_you_mean
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whereabouts:
+class Whereabouts(Struct, frozen=True, kw_only=True):
     """The realm of a lab that is up, and its nodes."""
 
     realm: Realm

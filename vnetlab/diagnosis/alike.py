@@ -12,8 +12,9 @@ not carry), so is the other.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+
+from msgspec import Struct
 
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import LinkId
@@ -32,8 +33,7 @@ _FOR_ALL_ADDRESSES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _End:
+class _End(Struct, frozen=True, kw_only=True):
     """A link with an address, and the port of a bridge that it is plugged into."""
 
     port: LinkId

@@ -6,8 +6,9 @@ is to the lab's user, the reason is that of `vnetlab.trace.forwarding.reasons`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from vnetlab.diagnosis.verdict import Layer
 from vnetlab.state.objects import BridgeVlan, LinkId, Role, State, Sysctl
@@ -38,8 +39,7 @@ class Area(Enum):
         return self.value[1]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blame:
+class Blame(Struct, frozen=True, kw_only=True):
     """What a finding accuses: an object of the lab, by its name in the topology, and of what."""
 
     area: Area

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.diagnosis.verdict import UNKNOWN_CAUSE, Cause
 from vnetlab.trace.forwarding.packet import Payload
@@ -19,8 +20,7 @@ Names = tuple[str, str]
 Seen = Collection[tuple[Passage, PacketKind]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """A pair that failed: its causes in the order of the path, or where its packets ended."""
 
     result: PairResult
@@ -28,8 +28,7 @@ class Failure:
     end: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommonCause:
+class CommonCause(Struct, frozen=True, kw_only=True):
     """Why some pairs fail; `cause` is None where only the place is known, as `summary` says."""
 
     code: str
@@ -38,8 +37,7 @@ class CommonCause:
     pairs: tuple[Names, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matrix:
+class Matrix(Struct, frozen=True, kw_only=True):
     """All pairs of `sources` and `destinations`: what became of each, and why some failed.
 
     `left_out` are the pairs that have no addresses to probe, and why. `groups` are the failed

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from vnetlab.diagnosis.verdict import Cause
 from vnetlab.trace.forwarding.walk import Walk
 from vnetlab.trace.request import ProbeRequest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """The way of a packet and of its answer by the kernel's tables as they are now.
 
     `back` is None where the packet does not arrive in any case. `causes` say why it would be lost,

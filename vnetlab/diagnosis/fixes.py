@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.codes import Blame
 from vnetlab.diagnosis.verdict import Fix
@@ -23,8 +25,7 @@ _NODE_SECTIONS = ("vms", "hosts", "routers", "hypervisors", "physical_switches")
 _PART_SECTIONS = ("pnics", "nics", "vswitches", "networks", "links")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Intent:
+class Intent(Struct, frozen=True, kw_only=True, dict=True):
     """How the lab is meant to be: what `up` would change, and where each object is written.
 
     `lines` by path (`vms.web1`, `/lab.yaml:14`). Both are empty where that is not known.

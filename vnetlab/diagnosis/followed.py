@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from enum import Enum
 from statistics import median
+
+from msgspec import Struct, field
 
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.trace.headers import Headers
@@ -35,8 +36,7 @@ BAD = (Fate.UNANSWERED, Fate.REFUSED, Fate.LOST)
 """The fates that are judged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowName:
+class FlowName(Struct, frozen=True, kw_only=True):
     """What packets are counted together.
 
     `port` is the service's, 0 without one: the destination's, of answers the source's.
@@ -53,8 +53,7 @@ class FlowName:
     icmp_type: int | None
 
 
-@dataclass(slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, kw_only=True):
     """The counts of one flow: packets by fate, the codes of what was found, delays in ns."""
 
     name: FlowName
@@ -78,8 +77,7 @@ class Flow:
         return round(median(self.delays_ns)) if self.delays_ns else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(Struct, frozen=True, kw_only=True):
     """One packet in full: its way as that of a probe, and the verdict on one that vanished.
 
     `resolution` are the steps of a question or answer of neighbour resolution, if it is one.
@@ -94,8 +92,7 @@ class Told:
     resolution: tuple[Step, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class Summary:
+class Summary(Struct, kw_only=True):
     """What was counted until the end.
 
     `not_counted` packets were of flows beyond the bound, or more at once than can be followed;

@@ -7,8 +7,9 @@ is measured: how many packets were seen before the hop and not behind it, and ho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from statistics import median
+
+from msgspec import Struct
 
 from vnetlab.state.objects import Qdisc
 from vnetlab.trace.forwarding.packet import Payload
@@ -26,8 +27,7 @@ _BITS = 8
 _LOSES_NOTHING = (Reason.DELAY, Reason.REORDERING, Reason.DUPLICATION)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hop:
+class _Hop(Struct, frozen=True, kw_only=True):
     """A place in a walk, and what the packets of the probe did there.
 
     `gaps_ns` is how long each packet took from the passage before it to the one behind, `reached`

@@ -14,7 +14,9 @@ the packet, if it says so; otherwise the verdict gives the place of the loss alo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.codes import blame
 from vnetlab.diagnosis.fixes import Intent, make_fix
@@ -39,8 +41,7 @@ _MANY_ROWS = 6
 """How many of the rows that let the packet pass a verdict names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Struct, frozen=True, kw_only=True):
     """Everything that a verdict rests on.
 
     `forward` and `back` are the model's walks of the probe and of its answer over `tables`, `back`
@@ -244,8 +245,7 @@ def _judge_by_trace(case: Case, located: Verdict) -> Verdict:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fit:
+class _Fit(Struct, frozen=True, kw_only=True):
     """Whether the taps saw the packet before the place of a finding, and behind it."""
 
     reached: bool

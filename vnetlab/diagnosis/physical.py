@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.diagnosis.verdict import Evidence, Source
 from vnetlab.state.counters import CounterKind, Moved
@@ -29,8 +30,7 @@ _MOST = 6
 """How many pieces of evidence of one kind a verdict names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Physical:
+class Physical(Struct, frozen=True, kw_only=True):
     """What the kernel said while a lost probe was sent a second time: `sent` packets.
 
     `moved` are the counters of the namespaces on its way that went up, `traced` the rules that its

@@ -8,7 +8,9 @@ that link, which sees what the queue lets go: of a full queue that is what is in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.verdict import Evidence, FlowShare, Queue, Source, Verdict
 from vnetlab.state.objects import LinkId, Qdisc, State
@@ -24,8 +26,7 @@ _MOST_FLOWS = 3
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
+class Backlog(Struct, frozen=True, kw_only=True):
     """What a qdisc held at one moment, and how many packets it had dropped till then."""
 
     kind: str
@@ -35,8 +36,7 @@ class Backlog:
     drops: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, frozen=True, kw_only=True):
     """Whose packets: addresses, the number of the transport protocol, the lower of its ports."""
 
     source: IpAddress | str

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
+
+from msgspec import Struct
 
 from vnetlab.state.diff import Change
 
@@ -47,16 +49,14 @@ class Confidence(Enum):
     """It may be; something else may be, too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """One thing that supports a verdict, or limits it."""
 
     source: Source
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fix:
+class Fix(Struct, frozen=True, kw_only=True):
     """How to mend a cause: commands to run on `node`, and what to change in the topology's file.
 
     `line` is where the object is written (`/lab.yaml:14`), empty if nowhere. `drifted`: the file
@@ -69,11 +69,12 @@ class Fix:
     line: str
     advice: str
     drifted: bool
-    change: Change | None = field(default=None, repr=False)
+    change: Change | None = None
+
+    UNSHOWN: ClassVar = ("change",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Cause(Struct, frozen=True, kw_only=True):
     """Why packets are lost or late: an object of the lab, a stable code, and how to mend it.
 
     `row` is the row of the kernel's tables that decides it.
@@ -88,8 +89,7 @@ class Cause:
     fix: Fix
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowShare:
+class FlowShare(Struct, frozen=True, kw_only=True):
     """A flow in words (`web1 -> db1 tcp/80`), its bytes, and their share of all, 0 to 1."""
 
     flow: str
@@ -97,8 +97,7 @@ class FlowShare:
     share: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
+class Queue(Struct, frozen=True, kw_only=True):
     """A queue that was not empty while a probe was sent once more.
 
     `backlog_bytes` and `backlog_packets` are the most that it held, `wait_ns` how long that takes
@@ -127,8 +126,7 @@ class Queue:
         return f"the queue of {self.label} ({self.kind}) held up to {held}{dropped}{filled}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """Whether the network works for this probe, and if not, where it fails and why.
 
     `healthy`: every packet got its reply, as the topology wants it. Otherwise `layer` (None where

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.codes import Area
 from vnetlab.diagnosis.verdict import Layer
@@ -16,8 +18,7 @@ SMALL, LARGE = None, 1400
 """Sizes of a probe's packet, in bytes: the default one, and one near to the MTU of Ethernet."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where a fault is injected: an object of the lab, by the name that its user knows.
 
     `link` is None where it is a node as a whole; `item` the State object that it is about, None
@@ -33,8 +34,7 @@ class Place:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, frozen=True, kw_only=True):
     """What must be probed for a fault to show: the rest is a probe's default."""
 
     protocol: Protocol = Protocol.ICMP
@@ -44,8 +44,7 @@ class Flow:
     port: int = ECHO_PORT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """A kind of fault.
 
     `kind` is its name, `code` that of the cause that a verdict must give, for the place's object.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_interface
 from itertools import product
+
+from msgspec.structs import replace
 
 from vnetlab.faults.fault import Fault, Flow, Place, node_places, place_of
 from vnetlab.state.edit import put, take

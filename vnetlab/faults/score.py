@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.diagnosis.verdict import Confidence, Layer, Verdict
 from vnetlab.faults.fault import Fault
@@ -24,8 +26,7 @@ class Mark(Enum):
     """No cause was named: the verdict says that it is unknown, or that all is well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accusation:
+class Accusation(Struct, frozen=True, kw_only=True):
     """What is accused, or what is to blame: a code, an object and its layer."""
 
     code: str
@@ -33,8 +34,7 @@ class Accusation:
     layer: Layer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(Struct, frozen=True, kw_only=True):
     """One fault (or two, or none), one probe, one verdict.
 
     `truth` is empty for a healthy lab. `effective`: the fault did something to the probe.
@@ -98,8 +98,7 @@ def _mark(truth: Accusation, accused: Sequence[Accusation]) -> Mark:
     return Mark.WRONG if accused else Mark.NONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Struct, frozen=True, kw_only=True):
     """How many of the verdicts on one layer got each mark."""
 
     name: str

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from vnetlab.diagnosis.verdict import Layer
+from msgspec import MsgspecError
+from msgspec.json import decode, encode
+
 from vnetlab.errors import UsageError
-from vnetlab.faults.score import Accusation, Result
+from vnetlab.faults.score import Result
 
 
 class ResultFile:
@@ -23,8 +22,8 @@ class ResultFile:
         self.results: list[Result] = []
         if path is not None and path.exists():
             try:
-                self.results = [_parse(line) for line in path.read_text().splitlines()]
-            except (ValueError, TypeError, KeyError, OSError) as error:
+                self.results = [decode(line, type=Result) for line in path.read_text().splitlines()]
+            except (MsgspecError, ValueError, OSError) as error:
                 raise UsageError(
                     f"{path}: got something else than results of 'fault score' ({error})",
                     fix="give --results another file",
@@ -35,14 +34,4 @@ class ResultFile:
         self.results.append(result)
         if self._path is not None:
             with self._path.open("a") as file:
-                file.write(json.dumps(asdict(result), default=lambda it: it.value) + "\n")
-
-
-def _parse(line: str) -> Result:
-    fields: dict[str, Any] = json.loads(line)
-    for name in ("truth", "accused"):
-        fields[name] = tuple(
-            Accusation(code=it["code"], object=it["object"], layer=Layer(it["layer"]))
-            for it in fields[name]
-        )
-    return Result(**fields)
+                file.write(encode(result).decode() + "\n")

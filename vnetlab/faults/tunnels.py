@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from vnetlab.faults.fault import Fault, Place, find_link, link_places, place_of
 from vnetlab.state.edit import put, take

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ctypes
 import struct
 import time
-from dataclasses import replace
 from fcntl import ioctl
+
+from msgspec.structs import replace
 
 from vnetlab.kernel.netlink import Channel
 from vnetlab.state.switching import BridgeSettings

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from msgspec import Struct
 from pyroute2.netlink.nfnetlink.nftsocket import NFT_MSG_GETRULE
 
 from vnetlab.kernel.attributes import attributes
@@ -56,8 +56,7 @@ _LEVELS = frozenset(("Forwarding", "DefaultTTL", "RtoAlgorithm", "RtoMin", "RtoM
 _Found = Iterator[tuple[Counter, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """A namespace, and the names of its links by index."""
 
     netns: str

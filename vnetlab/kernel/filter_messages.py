@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import groupby
 from socket import htons, ntohs
 from types import SimpleNamespace
 from typing import Any
 
+from msgspec.structs import replace
 from pyroute2.netlink import NLM_F_CREATE, nla
 from pyroute2.netlink.rtnl import RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER
 from pyroute2.netlink.rtnl import tcmsg as traffic_control

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from vnetlab.kernel.attributes import attributes
 from vnetlab.state.switching import BondMode, PortState
@@ -62,8 +63,7 @@ CONF_OF_IPV6 = {
 """Settings of a link by their place in IFLA_INET6_CONF, from 0: include/uapi/linux/ipv6.h."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkRow:
+class LinkRow(Struct, frozen=True, kw_only=True):
     """One link. `active` are the indexes of slaves, of a bond that names the one in use.
 
     `sends` says of a bond's slave that the bond may use it; `state` is that of a bridge's port.

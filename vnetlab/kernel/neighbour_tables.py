@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address
 from socket import AF_BRIDGE, AF_INET, AF_INET6, inet_ntop
+
+from msgspec import Struct
 
 from vnetlab.kernel.attributes import attributes
 from vnetlab.kernel.link_tables import number
@@ -50,8 +51,7 @@ IpAddress = IPv4Address | IPv6Address
 Names = Mapping[int, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ipv6Address:
+class Ipv6Address(Struct, frozen=True, kw_only=True):
     """An IPv6 address of a link, and what duplicate address detection has said of it."""
 
     link: str

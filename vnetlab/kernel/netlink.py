@@ -13,10 +13,10 @@ import os
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from msgspec import Struct
 from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST
 
 from vnetlab.errors import KernelRefusedError
@@ -43,8 +43,7 @@ class TransactionTooLargeError(KernelRefusedError):
     """The kernel was not even asked: in a user namespace a socket holds 2 * net.core.wmem_max."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """A message to the kernel, encoded but for its sequence number, and what it is for.
 
     `removes` says that it does no harm if the object is gone already: a veth's end goes by itself

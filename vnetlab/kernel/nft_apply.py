@@ -12,7 +12,8 @@ new table, which is made dormant, filled, and then woken up at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import nft_messages as messages

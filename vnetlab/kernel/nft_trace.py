@@ -14,8 +14,8 @@ import secrets
 import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 
+from msgspec import Struct
 from pyroute2.netlink import NETLINK_NETFILTER
 from pyroute2.netlink.nfnetlink import NFNLGRP_NFTRACE
 
@@ -69,8 +69,7 @@ def trace_rules(
         yield RuleTrace(listening, observed, table, value=value, mask=mask)
 
 
-@dataclass(frozen=True, slots=True)
-class _Packet:
+class _Packet(Struct, frozen=True):
     """What was last said of a packet itself: its marker's word, and the links at this hook.
 
     One that shows no word is none of this probe's, but for an ICMP error: what that quotes is cut.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.bridge_timers import with_own_times
@@ -75,8 +77,7 @@ _FALLBACK_TUNNELS = frozenset(
 fb_tunnels_only_for_init_net (Documentation/admin-guide/sysctl/net.rst)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
+class Observed(Struct, frozen=True, kw_only=True):
     """A lab's State, the ifindex of each link, the handles of the rules of each chain."""
 
     state: State

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from socket import AF_INET, AF_INET6
 
+from msgspec import Struct
 from pyroute2.netlink.rtnl import RTM_GETNEIGH
 
 from vnetlab.kernel.neighbour_tables import neighbour_request, read_proxied
@@ -52,8 +52,7 @@ _RULE_ATTRIBUTES = {
 _VERSIONS: dict[int, int] = {AF_INET: 4, AF_INET6: 6}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedLinks:
+class NamedLinks(Struct, frozen=True, kw_only=True):
     """The names of a namespace's links by index, which of them are up, and if one is a VRF.
 
     `answers`: the namespace forwards, so that its links may answer for others.

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any, TypeAlias
 
+from msgspec import Struct
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
@@ -52,8 +52,7 @@ def decoded(kind: type[Any], raw: bytes) -> Any:
     return message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class Layout(Struct, frozen=True, kw_only=True):
     """A kind of message: pyroute2's, its request, the fields in front, and its attributes by name.
 
     An attribute is its number, behind those of the attributes that it is within, and how its

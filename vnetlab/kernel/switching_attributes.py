@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from dataclasses import fields, replace
 from typing import Any
 
+from msgspec.structs import replace
 from pyroute2.netlink.rtnl.ifinfmsg.plugins.bond import bond
 
 from vnetlab.kernel.attributes import attributes
@@ -242,7 +242,7 @@ def _unpack(packed: bytes) -> int:
 
 
 def _settings_but_state() -> dict[str, Any]:
-    names: Collection[str] = [field.name for field in fields(BridgePort) if field.name != "state"]
+    names: Collection[str] = [name for name in BridgePort.__struct_fields__ if name != "state"]
     return {name: getattr(BridgePort(), name) for name in names}
 
 

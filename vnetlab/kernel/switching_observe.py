@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from vnetlab.kernel.messages import IFF_UP
 from vnetlab.kernel.rows import Row

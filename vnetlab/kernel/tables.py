@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface
+
+from msgspec import Struct, field
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.class_tables import RTM_GETTCLASS, class_request, read_classes
@@ -81,8 +82,7 @@ _PARENTS: dict[str, dict[int, int]] = {
 _Address = tuple[LinkId, IPv4Address | IPv6Address]
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """What was read so far, by the names of a `Tables`."""
 
     carriers: dict[LinkId, Carrier] = field(default_factory=dict)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.apply import apply

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from vnetlab.kernel import services
 from vnetlab.kernel.labdir import list_labs
@@ -20,8 +21,7 @@ from vnetlab.state.status import Status, node_statuses
 from vnetlab.state.tables import Tables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, kw_only=True):
     """A lab at one moment: its tables, how it is meant to be, and where its objects are written.
 
     `changes` are what `up` would change. Of a lab that was never completed nothing is known but its

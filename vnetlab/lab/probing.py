@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.errors import UsageError
 from vnetlab.kernel import processes
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from vnetlab.trace.trace import Trace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeOptions:
+class ProbeOptions(Struct, frozen=True, kw_only=True):
     """What a probe is made of; see `vnetlab.trace.request.ProbeRequest`.
 
     `version` is the IP version, 4 or 6; None takes what both ends have, 4 first. `raw` sends a

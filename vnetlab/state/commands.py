@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from shlex import quote
 
 from vnetlab.state.diff import Change
@@ -23,7 +22,6 @@ from vnetlab.state.objects import (
 from vnetlab.state.overlays import FdbEntry
 from vnetlab.state.routing import Neighbour, PolicyRule
 from vnetlab.state.shaping import CERTAIN, bucket
-from vnetlab.state.switching import BridgePort
 
 _BITS = 8
 _PERCENT = 100
@@ -136,10 +134,9 @@ def _set_link(old: Link, new: Link) -> Iterator[str]:
     if old.bridge.stp != new.bridge.stp:
         yield f"ip link set {new.name} type bridge stp_state {int(new.bridge.stp)}"
     changed = [
-        f"{_PORT_WORDS[field.name]} {_value(getattr(new.port, field.name))}"
-        for field in fields(BridgePort)
-        if getattr(old.port, field.name) != getattr(new.port, field.name)
-        and field.name in _PORT_WORDS
+        f"{word} {_value(getattr(new.port, name))}"
+        for name, word in _PORT_WORDS.items()
+        if getattr(old.port, name) != getattr(new.port, name)
     ]
     if changed:
         yield f"bridge link set dev {new.name} {' '.join(changed)}"

@@ -9,8 +9,9 @@ print(moved.words)          # tbf of hv1.eno1: +12 drops
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 class CounterKind(Enum):
@@ -26,8 +27,7 @@ class CounterKind(Enum):
     CPU = "cpu"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counter:
+class Counter(Struct, frozen=True, kw_only=True):
     """One number that the kernel keeps.
 
     `subject` says in words what counts (`tbf of hv1.eno1`, `rule 'web ingress 1' in hv1`, `Ip`),
@@ -46,8 +46,7 @@ class Counter:
     item: tuple[type, Hashable] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class Moved(Struct, frozen=True, kw_only=True):
     """A counter that went up `by` so much."""
 
     counter: Counter
@@ -64,8 +63,7 @@ class Moved:
         return f"{counter.subject}: +{self.by} {name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class Counters(Struct, frozen=True, kw_only=True):
     """What every counter stood at; what stands at 0 need not be in `values`."""
 
     values: Mapping[Counter, int]

@@ -9,7 +9,9 @@ be made again; so the desired state is compared with what will be *left* of the 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.filters import Filter, without_links
 from vnetlab.state.guards import given_rules, nodes_with_vrfs, rules_of_vrfs
@@ -39,8 +41,7 @@ _LEFT_BY_TREE = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """One object made (`old` is None), removed (`new` is None) or set differently (both)."""
 
     old: Object | None

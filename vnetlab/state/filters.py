@@ -7,7 +7,9 @@ of a hook are asked by priority, the lowest first, until one of them says what b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 CLSACT_HANDLE = 0xFFFF_0000
 CLSACT_PARENT = 0xFFFF_FFF1  # TC_H_CLSACT
@@ -17,8 +19,7 @@ HOOKS = {INGRESS: "ingress", EGRESS: "egress"}
 ETH_P_ALL, ETH_P_8021Q = 0x0003, 0x8100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class Action(Struct, frozen=True, kw_only=True):
     """What is done to a frame: tc-actions(8).
 
     `settings` by name, sorted. `police` has `burst_ns`, `conform` and `exceed` (what becomes of
@@ -33,8 +34,7 @@ class Action:
     settings: tuple[tuple[str, int | str], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(Struct, frozen=True, kw_only=True):
     """A filter of a hook: the one that has a priority (and chain) there.
 
     `protocol` is an EtherType, or ETH_P_ALL; `matches` by name, sorted: `destination` (a MAC, or a

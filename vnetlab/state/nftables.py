@@ -9,12 +9,12 @@ that is as it should be stays, and goes on counting.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NftTable:
+
+class NftTable(Struct, frozen=True, kw_only=True):
     """A table. A dormant one does nothing. With it go its chains, rules and sets."""
 
     netns: str
@@ -28,8 +28,7 @@ class NftTable:
         return (self.netns, self.family, self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NftHook:
+class NftHook(Struct, frozen=True, kw_only=True):
     """Where a base chain is hooked in: nft(8), "chains".
 
     `kind` is filter, nat or route; `point` prerouting, input, forward... `devices` are links, in
@@ -45,8 +44,7 @@ class NftHook:
 _VERDICT_REGISTER = 0  # NFT_REG_VERDICT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NftExpression:
+class NftExpression(Struct, frozen=True, kw_only=True):
     """One step of a rule: its kind and its attributes by name, sorted.
 
     Registers and other numbers are int. Bytes are hexadecimal, in network order where the field
@@ -58,8 +56,7 @@ class NftExpression:
     values: tuple[tuple[str, int | str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NftRule:
+class NftRule(Struct, frozen=True, kw_only=True):
     """A rule; `name` is its comment, empty where it has none."""
 
     name: str
@@ -80,8 +77,7 @@ class NftRule:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NftChain:
+class NftChain(Struct, frozen=True, kw_only=True):
     """A chain and its rules in their order; `hook` is None for one that others jump to.
 
     `accepts` is a base chain's policy: what happens to what no rule decides.
@@ -101,8 +97,7 @@ class NftChain:
         return (self.netns, self.family, self.table, self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NftSet:
+class NftSet(Struct, frozen=True, kw_only=True):
     """A named set or map. vnetlab's own rules hold their sets themselves: this one is foreign.
 
     `elements` are as in an expression, in a map `KEY:DATA` or `FIRST-LAST:DATA`; an empty key is
@@ -122,8 +117,7 @@ class NftSet:
         return (self.netns, self.family, self.table, self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NftNamed:
+class NftNamed(Struct, frozen=True, kw_only=True):
     """A named counter, quota, limit or the like, or a flowtable. vnetlab makes none.
 
     `kind` is nft's word for it, or the kernel's number (NFT_OBJECT_*) in `object 8`.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import (
     IPv4Address,
@@ -19,6 +18,9 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftNamed, NftSet, NftTable
@@ -90,8 +92,7 @@ MAIN_TABLE = 254
 """The routing table of what is in no VRF: RT_TABLE_MAIN."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class LinkId:
+class LinkId(Struct, frozen=True, kw_only=True, order=True):
     """Where a link is: its namespace and its name there."""
 
     netns: str
@@ -104,8 +105,7 @@ class LinkId:
 LOOPBACK_MTU = 65536
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Namespace:
+class Namespace(Struct, frozen=True, kw_only=True):
     """A network namespace of the lab; `role` is kept on the ifalias of its loopback link.
 
     `role` is None where that alias is missing or strange; `lo_up` is the loopback's IFF_UP,
@@ -123,8 +123,7 @@ class Namespace:
         return self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """A network interface.
 
     `role` and `label` (its full name in the topology: `web1.eth0`, `tor1.hv2.eno1`) are its
@@ -161,16 +160,24 @@ class Link:
     in_bond: bool = False
     bridge: BridgeSettings = PLAIN_BRIDGE
     port: BridgePort = PLAIN_PORT
-    activity: Activity = field(default=Activity.PASSING, compare=False)
+    activity: Activity = Activity.PASSING
 
     @property
     def id(self) -> LinkId:
         """Its namespace and name."""
         return LinkId(netns=self.netns, name=self.name)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Link) and super().__eq__(replace(other, activity=self.activity))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeVlan:
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((self.netns, self.name))
+
+
+class BridgeVlan(Struct, frozen=True, kw_only=True):
     """A VLAN that a bridge port carries: bridge(8), `bridge vlan`.
 
     `pvid`: an ingress frame without a tag gets this VLAN. `untagged`: the tag is stripped on
@@ -191,8 +198,7 @@ class BridgeVlan:
         return (self.netns, self.link, self.vid)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     """An address on a link, with its prefix length.
 
     `prefix_route` says that the kernel has the route to its prefix, which comes with the address,
@@ -214,8 +220,7 @@ class Address:
         return (self.netns, self.link, self.interface)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Struct, frozen=True, kw_only=True):
     """A route that somebody configured (not one that an address brought).
 
     `metric` is 0 where none is given, though the kernel then gives one of IPv6 the metric 1024.
@@ -242,8 +247,7 @@ class Route:
         return (self.netns, self.table, self.destination, self.metric, *way, *rest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Qdisc:
+class Qdisc(Struct, frozen=True, kw_only=True):
     """A queueing discipline: tc(8). `handle` and `parent` as in tc, 16 bits major, 16 minor.
 
     `options` by name, sorted, in the units of their names: tbf has `burst_ns` (how long its bucket
@@ -266,19 +270,19 @@ class Qdisc:
         return (self.netns, self.link, self.parent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sysctl:
+class Sysctl(Struct, frozen=True, kw_only=True):
     """A kernel setting of a namespace; `key` as a path below /proc/sys (`net/ipv4/ip_forward`).
 
     `given` says that a new namespace, or a new link if it is one of a link, has this value by
-    itself. `restored`: it is the one from before the lab, which the lab changed.
+    itself. `restored`: it is the one from before the lab, which the lab changed. Neither takes part
+    in comparisons.
     """
 
     netns: str
     key: str
     value: str
-    given: bool = field(default=False, compare=False)
-    restored: bool = field(default=False, compare=False)
+    given: bool = False
+    restored: bool = False
 
     @property
     def link(self) -> str | None:
@@ -292,6 +296,19 @@ class Sysctl:
     def id(self) -> tuple[str, str]:
         """Namespace and key."""
         return (self.netns, self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sysctl) and self._compared == other._compared
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._compared)
+
+    @property
+    def _compared(self) -> tuple[str, str, str]:
+        return (self.netns, self.key, self.value)
 
 
 Object = (
@@ -315,8 +332,7 @@ Object = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True):
     """Everything of one lab. `sysctls` holds only those that vnetlab sets, never all there are."""
 
     namespaces: frozenset[Namespace] = frozenset()

@@ -13,9 +13,10 @@ the setting changes. Of several labs each remembers it, and the last one restore
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from ipaddress import IPv4Network
+
+from msgspec import Struct, field
 
 from vnetlab.errors import UsageError
 from vnetlab.state.nft_rules import counter, rule
@@ -48,8 +49,7 @@ _PLACES = 1 << (PREFIX_LENGTH - POOL.prefixlen)
 _FIRST_INDEX = 1 << 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
+class Outside(Struct, frozen=True, kw_only=True):
     """What a lab has to know of its host.
 
     `taken`: prefixes that the host's addresses and routes have, but for the lab's own. `held`:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 ANY_MAC = "00:00:00:00:00:00"
 """Of a VXLAN link's forwarding entry: what has no other entry, and every flooded frame."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vxlan:
+class Vxlan(Struct, frozen=True, kw_only=True):
     """What a VXLAN link is (RFC 7348): its network identifier, own address and UDP port.
 
     `learning` says that it learns from the frames that it receives which MAC is behind which VTEP,
@@ -27,8 +27,7 @@ class Vxlan:
     remote: IPv4Address | IPv6Address | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FdbEntry:
+class FdbEntry(Struct, frozen=True, kw_only=True):
     """A static forwarding entry: bridge(8), `bridge fdb`. Learned ones are no part of a state.
 
     With `remote`, the address of another VTEP, it is a VXLAN link's own: frames to `mac` go there,

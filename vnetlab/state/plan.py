@@ -12,8 +12,10 @@ not at all; its rules name links that need not be there, so it comes before any 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
 from enum import IntEnum, auto
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.diff import Change, losing_their_tree
 from vnetlab.state.filters import Filter
@@ -137,8 +139,7 @@ _LINKS: dict[Kind | None, tuple[Phase, Phase]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Struct, frozen=True, kw_only=True):
     """The changes, phase by phase; within a phase their order does not matter."""
 
     phases: tuple[tuple[Phase, tuple[Change, ...]], ...]

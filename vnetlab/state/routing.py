@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from msgspec import Struct
 
 L3MDEV = "l3mdev"
 """The action of the rule that sends packets of a VRF to the VRF's table."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRule:
+class PolicyRule(Struct, frozen=True, kw_only=True):
     """A rule that chooses the routing table of a packet: ip-rule(8). `version` is 4 or 6.
 
     None stands for any packet, or, as a table, for none; `action` is `lookup` or the like, or
@@ -39,8 +39,7 @@ class PolicyRule:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Neighbour(Struct, frozen=True, kw_only=True):
     """A neighbour whose MAC address somebody fixed: NUD_PERMANENT of ip-neighbour(8).
 
     One with an empty `mac` is answered for by the link: `proxy`.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """A shell command in the background of a node, started in `directory`.
 
     `failure` says how it failed: `exit code 1`, `killed`; None where it runs, or ended well (then
@@ -18,16 +18,24 @@ class Service:
     command: str
     directory: str
     failure: str | None = None
-    ended: bool = field(default=False, compare=False)
+    ended: bool = False
 
     @property
     def id(self) -> tuple[str, str]:
         """Node and name."""
         return (self.netns, self.name)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Service) and super().__eq__(replace(other, ended=self.ended))
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Limits(Struct, frozen=True, kw_only=True):
     """The control group of a node's processes: cgroups(7), version 2.
 
     `cpu_quota_us` is the computing time in each 100 ms (`cpu.max`), `memory_bytes` the most memory

@@ -16,7 +16,7 @@ rounded to those: what is read back then equals what was asked for.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from vnetlab.state.objects import LinkId, Qdisc
 from vnetlab.topology.cables import Shaping

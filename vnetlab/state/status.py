@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from vnetlab.state.diff import Change
 from vnetlab.state.objects import Address, Link, Namespace, Role, State
@@ -22,8 +22,7 @@ _ENDS = (
 _PORTS = (Role.VSWITCH_PORT, Role.PHYSICAL_PORT, Role.LAG, Role.TEAM, Role.VTEP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeStatus:
+class NodeStatus(Struct, frozen=True, kw_only=True):
     """A node, its interfaces (those that a cable or an address ends on) and their addresses."""
 
     name: str
@@ -35,8 +34,7 @@ class NodeStatus:
     services: tuple[Service, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Struct, frozen=True, kw_only=True):
     """A lab: where its topology was read from, its nodes, and what differs from the topology.
 
     `drift` are the changes that `up` would make to have it as the topology says.

@@ -6,8 +6,10 @@ a link for which nothing else is wanted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
 class PortState(Enum):
@@ -43,8 +45,7 @@ class Activity(Enum):
     SETTLING = "settling"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeSettings:
+class BridgeSettings(Struct, frozen=True, kw_only=True):
     """What a bridge is set to besides VLAN filtering: ip-link(8), `type bridge`.
 
     Times are in centiseconds, as the kernel has them (USER_HZ). One is None where it is observed
@@ -69,12 +70,11 @@ class BridgeSettings:
 
 def with_unknown_as(known: BridgeSettings, settings: BridgeSettings) -> BridgeSettings:
     """`settings` with what is not known of them as in `known`."""
-    unknown = [field.name for field in fields(settings) if getattr(settings, field.name) is None]
+    unknown = [name for name in settings.__struct_fields__ if getattr(settings, name) is None]
     return replace(settings, **{name: getattr(known, name) for name in unknown})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BridgePort:
+class BridgePort(Struct, frozen=True, kw_only=True):
     """What a bridge port is set to: bridge(8), `bridge link`.
 
     `state` is FORWARDING wherever the kernel decides on it: with STP, and on a link that is down.
@@ -106,8 +106,7 @@ class BridgePort:
     backup_port: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bond:
+class Bond(Struct, frozen=True, kw_only=True):
     """What a bond is set to: ip-link(8), `type bond`.
 
     Policies and selections are the kernel's numbers; `primary` is the index of a slave, or 0.

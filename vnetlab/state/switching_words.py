@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+
+from msgspec import Struct
 
 from vnetlab.state.switching import Bond, BondMode, BridgePort, BridgeSettings, PortState
 
@@ -53,12 +54,12 @@ def vlan_words(options: Iterable[tuple[str, int]]) -> dict[str, str]:
     }
 
 
-def _words(settings: object, defaults: object, *, prefix: str) -> dict[str, str]:
+def _words(settings: Struct, defaults: Struct, *, prefix: str) -> dict[str, str]:
     found = {}
-    for field in fields(settings):  # type: ignore[arg-type] # one of the three above
-        value = getattr(settings, field.name)
-        if value != getattr(defaults, field.name):
-            name, unit = _name_and_unit(field.name)
+    for field in settings.__struct_fields__:
+        value = getattr(settings, field)
+        if value != getattr(defaults, field):
+            name, unit = _name_and_unit(field)
             if unit == "cs":
                 shown = "unknown" if value is None else f"{value / 100:g}s"
             else:

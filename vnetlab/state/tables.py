@@ -7,9 +7,10 @@ such as forwarding entries that a bridge learned or the state of a neighbour, is
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+from msgspec import Struct, field
 
 from vnetlab.state.filters import Filter
 from vnetlab.state.objects import LinkId, State
@@ -39,8 +40,7 @@ class NeighbourState(Enum):
     PERMANENT = "permanent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearnedEntry:
+class LearnedEntry(Struct, frozen=True, kw_only=True):
     """A forwarding entry that a bridge learned, or that leads to the bridge itself (`local`).
 
     `link` is the port, or the bridge; `vlan` None on a bridge that does not filter. A `local` entry
@@ -56,8 +56,7 @@ class LearnedEntry:
     remote: IPv4Address | IPv6Address | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeighbourEntry:
+class NeighbourEntry(Struct, frozen=True, kw_only=True):
     """An entry of the ARP or neighbour discovery cache; `mac` is empty while it is not known."""
 
     netns: str
@@ -67,8 +66,7 @@ class NeighbourEntry:
     state: NeighbourState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class Listener(Struct, frozen=True, kw_only=True):
     """A socket that waits for packets; `address` is None where it takes those for any address.
 
     `protocol` is `tcp` or `udp`. One that is connected to a single peer is none. `both_versions`:
@@ -85,8 +83,7 @@ class Listener:
     link: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextHop:
+class NextHop(Struct, frozen=True, kw_only=True):
     """One way of a route: RTA_GATEWAY, RTA_OIF or a part of RTA_MULTIPATH of rtnetlink(7).
 
     `via` may be of another IP version than the route. `dead`: the link is down; `link_down`: it has
@@ -101,8 +98,7 @@ class NextHop:
     onlink: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FibRoute:
+class FibRoute(Struct, frozen=True, kw_only=True):
     """A route as the kernel has it, of any table, whoever made it: `ip route show table all`.
 
     `kind` is in the words of ip-route(8): unicast, local, broadcast, blackhole... `metric` is the
@@ -124,8 +120,7 @@ class FibRoute:
     mtu: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueClass:
+class QueueClass(Struct, frozen=True, kw_only=True):
     """A class of a classful qdisc (htb, prio, drr, hfsc): tc(8).
 
     `handle` and `parent` as in tc; `leaf` is the handle of the qdisc in it, 0 for none that
@@ -142,8 +137,7 @@ class QueueClass:
     options: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
+class Tables(Struct, frozen=True, kw_only=True):
     """The kernel's tables of a lab.
 
     `carriers`: those of all links. `port_states`: what a spanning tree has made of each bridge

@@ -10,10 +10,11 @@ Addresses that the file gives are reserved first, and gateways always, whether u
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from vnetlab.topology.model import HostNic, Nic
 
@@ -37,8 +38,7 @@ _LOCAL_MAC = 0x02 << _MAC_BITS  # locally administered, unicast (IEEE 802-2014, 
 _TRIES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class HostRange:
+class HostRange(Struct, frozen=True):
     """The addresses of a prefix that hosts can have, as numbers."""
 
     version: int
@@ -55,8 +55,7 @@ class HostRange:
         return ip_address(number.to_bytes(4 if self.version == 4 else 16))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
+class Addresses(Struct, frozen=True, kw_only=True):
     """The addresses and MACs of all interfaces, by the name of the node and the interface's index.
 
     A router has one MAC, that of its physical port. `tagged` has those of VMs and hosts by the

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from vnetlab.topology.model_cables import Cable as CablePart
     from vnetlab.topology.model_cables import Direction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shaping:
+class Shaping(Struct, frozen=True, kw_only=True):
     """What one direction of a cable does to packets: tc-tbf(8), tc-netem(8).
 
     `rate_bit_s` is None where it is not limited; `burst_bytes` and `queue_bytes` (what may wait
@@ -30,8 +30,7 @@ class Shaping:
     reordering_ppm: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cable:
+class Cable(Struct, frozen=True, kw_only=True):
     """A cable: `outbound` leaves the node whose cable it is, `inbound` comes to it.
 
     `mtu` is that of both ends, in bytes; None where nothing is said.

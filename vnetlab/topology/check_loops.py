@@ -10,10 +10,11 @@ they come in by) and to send them on in it, at last without a tag again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from vnetlab.topology.defaults import vlans_of
 from vnetlab.topology.trunks import NO_VLAN, inter_switch_links, join_ends, root_of
@@ -28,16 +29,14 @@ if TYPE_CHECKING:
 _NO_TAG = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Port:
+class _Port(Struct, frozen=True):
     """One end of a link, by its place in the tuple of all links and in the ends of that one."""
 
     link: int
     end: int
 
 
-@dataclass(frozen=True)
-class _Wiring:
+class _Wiring(Struct, frozen=True, dict=True):
     """The links in use at a time, and the switches that run STP."""
 
     links: tuple[InterSwitchLink, ...]

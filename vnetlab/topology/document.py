@@ -8,10 +8,10 @@ nothing. Aliases work, but may not multiply (billion laughs) or contain themselv
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
+from msgspec import Struct, field
 
 from vnetlab.errors import Problem, TopologyError
 
@@ -37,8 +37,7 @@ _PLAIN, _TEXT = "plain", "tag:yaml.org,2002:str"
 _PLAIN_ONLY = {None: [(_PLAIN, re.compile(""))]}  # every plain scalar gets a tag of our own
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a value is: in which source, the offsets of its key (its own, in a list) and itself.
 
     `is_text` says that it is one: as an object, a short form.
@@ -55,8 +54,7 @@ class Place:
         return self.source.position(self.key)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """YAML, of one file or several joined: its value as dict, list and scalars, and its places."""
 
     value: object
@@ -152,8 +150,7 @@ def _describe(source: Source, error: yaml.MarkedYAMLError) -> Problem:
     return source.problem(offset, f"not YAML: {what}", fix=fix)
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """Turns nodes into values, and notes their places and problems."""
 
     source: Source

@@ -7,9 +7,10 @@ it. All are templates with the same variables. Reads these files and nothing els
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from vnetlab.errors import Problem, TopologyError
 from vnetlab.topology.document import Document, format_path, read_document
@@ -41,8 +42,7 @@ def read_documents(
     return document, tuple(reading.problems)
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """Reads file after file, and notes what is wrong: `fatal` is what leaves one of them unread."""
 
     variables: Mapping[str, object]

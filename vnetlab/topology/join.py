@@ -7,8 +7,9 @@ after the other. A single value is that of the second document. Every place keep
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from vnetlab.topology.document import Document, Path, Place, format_path
 from vnetlab.topology.wording import show
@@ -27,8 +28,7 @@ def join(first: Document, second: Document) -> tuple[Document, tuple[Problem, ..
     return Document(value, joining.places), tuple(joining.problems)
 
 
-@dataclass(slots=True)
-class _Joining:
+class _Joining(Struct):
     """The places of both documents, and what is wrong with the second."""
 
     second: Mapping[Path, Place]

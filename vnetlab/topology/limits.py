@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from vnetlab.topology import model_limits as model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(Struct, frozen=True, kw_only=True):
     """How fast a vNIC may be in one direction.
 
     `average_bit_s` on average, `peak_bit_s` (None: as fast as it can) while `burst_bytes` (None:
@@ -22,16 +22,14 @@ class Limit:
     burst_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VnicShaping:
+class VnicShaping(Struct, frozen=True, kw_only=True):
     """The limits of a vNIC: of what comes to its VM, and of what its VM sends; None: unlimited."""
 
     to_vm: Limit | None = None
     from_vm: Limit | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StormLimit:
+class StormLimit(Struct, frozen=True, kw_only=True):
     """How much a vNIC may send to many; None: as much as it likes."""
 
     broadcast_bit_s: int | None = None

@@ -8,8 +8,9 @@ vSwitch the overlay is a VLAN as any other; no uplink carries that VLAN.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +21,7 @@ _IPV4_OVERHEAD, _IPV6_OVERHEAD = 50, 70
 """Bytes of the outer IP header, UDP, VXLAN and the inner Ethernet header (RFC 7348, section 5)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overlay:
+class Overlay(Struct, frozen=True, kw_only=True):
     """How a segment is carried by VXLAN: its VNI, the VTEPs' UDP port, the segment below."""
 
     vni: int
@@ -29,8 +29,7 @@ class Overlay:
     underlay: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
+class Attachment(Struct, frozen=True, kw_only=True):
     """A port of a vSwitch in a network, and where the file says so."""
 
     hypervisor: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from msgspec import Struct
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -12,8 +13,7 @@ PortRange = tuple[int, int]
 ANYWHERE: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRule:
+class PolicyRule(Struct, frozen=True, kw_only=True):
     """What happens to packets of a protocol, between sources and destinations.
 
     `text` is the rule as its user would write it. `ports` are those of the destination, as ranges,
@@ -28,8 +28,7 @@ class PolicyRule:
     destinations: tuple[Network, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecurityGroup:
+class SecurityGroup(Struct, frozen=True, kw_only=True):
     """What may come in to a vNIC and go out from it; replies may always. All other stays out."""
 
     name: str
@@ -37,8 +36,7 @@ class SecurityGroup:
     egress: tuple[PolicyRule, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Firewall:
+class Firewall(Struct, frozen=True, kw_only=True):
     """A node's own packet filter, which lets replies pass: rules for each direction, and the rest.
 
     A direction without rules whose rest is allowed has no filter at all.
@@ -50,8 +48,7 @@ class Firewall:
     output_default: str = "allow"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortForward:
+class PortForward(Struct, frozen=True, kw_only=True):
     """What arrives from `segment` for the router's address there goes on to another node."""
 
     segment: str
@@ -61,8 +58,7 @@ class PortForward:
     to_port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouterPolicy:
+class RouterPolicy(Struct, frozen=True, kw_only=True):
     """What a router lets through (and the replies to it), and whose addresses it translates.
 
     `masquerade` are the segments into which it sends with its own address.

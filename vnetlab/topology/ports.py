@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from vnetlab.topology.ip import Address, Interface, Network
 from vnetlab.topology.limits import StormLimit, VnicShaping
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from vnetlab.topology import model, model_ports
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Security:
+class Security(Struct, frozen=True, kw_only=True):
     """What a port lets its guest do; each is True where it is accepted."""
 
     forged_transmits: bool = True
@@ -23,8 +23,7 @@ class Security:
     promiscuous: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Port:
+class Port(Struct, frozen=True, kw_only=True):
     """A port of a switch that a guest is plugged into.
 
     `untagged` is the VLAN of frames without a tag, None where they go nowhere or where there are
@@ -41,16 +40,14 @@ class Port:
     storm_limit: StormLimit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaggedInterface:
+class TaggedInterface(Struct, frozen=True, kw_only=True):
     """A network that a guest is in with a tag: an 802.1Q sub-interface."""
 
     segment: str
     addresses: tuple[Interface, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticRoute:
+class StaticRoute(Struct, frozen=True, kw_only=True):
     """A static route; `via` is None for one that is not unicast. `metric` 0: none given.
 
     `vrf` is the router's VRF that it belongs to, None for the main table.

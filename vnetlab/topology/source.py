@@ -8,9 +8,11 @@ offset of the original a stretch of the rendered text was copied, or which expre
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from vnetlab.errors import Problem, TopologyError
 
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
 LARGEST_FILE_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """A stretch of the rendered text, from its offset `start` to the next chunk.
 
     `origin` is an offset in the original: of the stretch's first character where it is `copied`,
@@ -33,19 +34,18 @@ class Chunk:
     copied: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A topology file: `file` as its user named it, the `original` text and the rendered `text`."""
 
     file: str
     original: str
     text: str
     chunks: tuple[Chunk, ...] = (Chunk(0, 0),)
-    _line_starts: tuple[int, ...] = field(init=False, repr=False)
+    _line_starts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = (len(line) + 1 for line in self.original.split("\n"))
-        object.__setattr__(self, "_line_starts", tuple(accumulate(lengths, initial=0)))
+        force_setattr(self, "_line_starts", tuple(accumulate(lengths, initial=0)))
 
     def position(self, offset: int) -> tuple[int, int]:
         """Line and column, from 1, in the original of what is at `offset` of the rendered text."""

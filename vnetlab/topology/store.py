@@ -1,18 +1,19 @@
 """A resolved topology as JSON and back: what is cached beside a running lab (pure).
 
-The dataclasses' own types say how to read it, so that neither pydantic nor a second description
+The structs' own types say how to read it, so that neither pydantic nor a second description
 of them is needed.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
 from functools import cache, reduce
 from ipaddress import ip_address, ip_interface, ip_network
 from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
 
 from vnetlab.topology.topology import Address, Interface, Network, Topology
 
@@ -47,8 +48,8 @@ def parse(text: str) -> Topology:
 
 
 def _to_json(value: object) -> object:
-    if is_dataclass(value):
-        return {field.name: _to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Struct):
+        return {name: _to_json(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple):
         return [_to_json(item) for item in value]
     return value if isinstance(value, int | str | None) else str(value)
@@ -63,7 +64,7 @@ def _from_json(value: Any, kind: Any) -> object:
         first, *others = get_args(kind)
         kinds = [first] * len(value) if others == [...] else [first, *others]
         return tuple(_from_json(item, kind) for item, kind in zip(value, kinds, strict=True))
-    if is_dataclass(kind) and isinstance(kind, type):
+    if isinstance(kind, type) and issubclass(kind, Struct):
         by_name = _field_kinds(kind)
         return kind(**{name: _from_json(value[name], by_name[name]) for name in by_name})
     return value

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from vnetlab.topology.cables import Cable, resolve_cable
 
@@ -19,8 +20,7 @@ NATIVE_VLAN = 1
 _NS_PER_CS = 10_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stp:
+class Stp(Struct, frozen=True, kw_only=True):
     """The spanning tree of a physical switch: IEEE 802.1D-1998. Times are in centiseconds."""
 
     priority: int
@@ -29,8 +29,7 @@ class Stp:
     forward_delay_cs: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchLink:
+class SwitchLink(Struct, frozen=True, kw_only=True):
     """A link to another physical switch, the `number`th between the two, from 1.
 
     `members` cables; `lag` is None where it is just one. `vlans` are those of both ends,
@@ -50,8 +49,7 @@ class SwitchLink:
     priority: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhysicalSwitch:
+class PhysicalSwitch(Struct, frozen=True, kw_only=True):
     """A physical switch: one VLAN-filtering bridge in a namespace of its own.
 
     `stp` is None where it takes part in no spanning tree. A link is one switch's of the two.

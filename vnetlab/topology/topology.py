@@ -8,7 +8,8 @@ equal, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from vnetlab.topology.cables import Cable
 from vnetlab.topology.ip import Address as Address
@@ -22,8 +23,7 @@ from vnetlab.topology.switching import PhysicalSwitch
 from vnetlab.topology.vrfs import Vrf
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(Struct, frozen=True, kw_only=True):
     """A network (layer-2 segment) that VMs and routers attach to.
 
     `vlan` is its VLAN id, 1-4094; None where the topology uses no VLANs at all, so that its
@@ -40,8 +40,7 @@ class Segment:
     overlay: Overlay | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pnic:
+class Pnic(Struct, frozen=True, kw_only=True):
     """A physical NIC of a hypervisor: the uplink of its vSwitch to a physical switch.
 
     `vlans` are the VLAN ids that the physical switch's trunk port carries to it, sorted; `native`
@@ -55,8 +54,7 @@ class Pnic:
     native: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VSwitch:
+class VSwitch(Struct, frozen=True, kw_only=True):
     """A virtual switch of a hypervisor, and the names of the pNICs that are its uplinks.
 
     `teaming` is how they are one uplink, None where they are not.
@@ -67,8 +65,7 @@ class VSwitch:
     teaming: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HypervisorNic:
+class HypervisorNic(Struct, frozen=True, kw_only=True):
     """An interface of a hypervisor itself (`vmk0`): an access port of a vSwitch, in one segment."""
 
     name: str
@@ -78,8 +75,7 @@ class HypervisorNic:
     addresses: tuple[Interface, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hypervisor:
+class Hypervisor(Struct, frozen=True, kw_only=True):
     """A hypervisor with its vSwitches, its pNICs, and the interfaces that are its own."""
 
     name: str
@@ -88,8 +84,7 @@ class Hypervisor:
     nics: tuple[HypervisorNic, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attachment:
+class Attachment(Struct, frozen=True, kw_only=True):
     """An interface of a node with its own addresses in a segment, `tagged` or not; of which NIC."""
 
     name: str
@@ -98,8 +93,7 @@ class Attachment:
     addresses: tuple[Interface, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vnic:
+class Vnic(Struct, frozen=True, kw_only=True):
     """A virtual NIC of a VM, and the port of a vSwitch that it is plugged into.
 
     `name` is its name in the guest (`eth0`). `mac` is lower-case with colons. `segment` is that of
@@ -117,8 +111,7 @@ class Vnic:
     security_groups: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostNic:
+class HostNic(Struct, frozen=True, kw_only=True):
     """A NIC of a bare-metal host, cabled to a port of a physical switch; see Vnic."""
 
     name: str
@@ -130,8 +123,7 @@ class HostNic:
     cable: Cable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vm:
+class Vm(Struct, frozen=True, kw_only=True):
     """A virtual machine on a hypervisor."""
 
     name: str
@@ -144,8 +136,7 @@ class Vm:
     firewall: Firewall = field(default_factory=Firewall)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(Struct, frozen=True, kw_only=True):
     """A bare-metal host on physical switches."""
 
     name: str
@@ -157,8 +148,7 @@ class Host:
     firewall: Firewall = field(default_factory=Firewall)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouterInterface:
+class RouterInterface(Struct, frozen=True, kw_only=True):
     """A router's interface in a segment; an 802.1Q sub-interface where the segment has a VLAN.
 
     `vrf` is the name of the VRF that it is in, None for none.
@@ -169,8 +159,7 @@ class RouterInterface:
     vrf: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Router:
+class Router(Struct, frozen=True, kw_only=True):
     """A router on a stick: one trunk port, an interface per segment.
 
     The port is one of a physical switch, or of a vSwitch of a hypervisor: `switch`, or else
@@ -192,16 +181,14 @@ class Router:
     policy: RouterPolicy = field(default_factory=RouterPolicy)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Struct, frozen=True, kw_only=True):
     """A named set of nodes."""
 
     name: str
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+class Expectation(Struct, frozen=True, kw_only=True):
     """What must be so between every source and every destination but itself.
 
     `text` is its short form. Destinations are nodes, or one address. `port` is None where nothing
@@ -218,8 +205,7 @@ class Expectation:
     blocked: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Topology:
+class Topology(Struct, frozen=True, kw_only=True):
     """A whole lab as its user means it.
 
     `source` is the absolute path of the file it came from; `lines` says where in which file each

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from vnetlab.topology.defaults import NATIVE_VLAN, vlans_of
 
@@ -18,8 +19,7 @@ NO_VLAN = 0
 """Stands for the only VLAN of a file that has none, where every frame is without a tag."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrunkPort:
+class TrunkPort(Struct, frozen=True, kw_only=True):
     """A switch's port at one end of a link; `native` is None where it takes no untagged frames."""
 
     switch: str
@@ -27,8 +27,7 @@ class TrunkPort:
     native: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterSwitchLink:
+class InterSwitchLink(Struct, frozen=True, kw_only=True):
     """A link between two physical switches, or the uplink of a vSwitch, written at `path`.
 
     `is_spare` says that it is of a team but not its first pNIC: the vSwitch uses one at a time,

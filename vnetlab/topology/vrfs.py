@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
 _FIRST, _COUNT = 1001, 60_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vrf:
+class Vrf(Struct, frozen=True, kw_only=True):
     """A VRF of a router, and the number of its routing table."""
 
     name: str

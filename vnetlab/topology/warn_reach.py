@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from vnetlab.topology.check_networks import routed_networks
 from vnetlab.topology.model_ports import networks_of
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from vnetlab.topology.trunks import InterSwitchLink
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(Struct, frozen=True):
     """An interface of a node in a network, and the switch that it is plugged into."""
 
     network: str
@@ -27,8 +27,7 @@ class Attachment:
     switch: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(Struct, frozen=True):
     """How far a network's VLAN gets: the switches that are `joined`, and the links that are not.
 
     `refusing` are those that do not carry it, `spares` those of teams that are not in use.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
+class Drop(Struct, frozen=True, kw_only=True):
     """A report of the kernel's drop monitor: include/uapi/linux/net_dropmon.h.
 
     `symbol` is the place in the kernel's code (`br_handle_frame_finish+0x4c/0x460 [bridge]`),

@@ -22,9 +22,10 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol as Shape
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from vnetlab.state.objects import Role
 from vnetlab.trace.headers import Headers, Key, read_headers
@@ -70,16 +71,14 @@ class Frame(Shape):
     def frame(self) -> bytes: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Places(Struct, frozen=True, kw_only=True):
     """Who sends, and who holds which address: `roles` by node, `holders` as in `Wiring`."""
 
     roles: Mapping[str, Role | None]
     holders: Mapping[IpAddress, Collection[str]]
 
 
-@dataclass(slots=True, eq=False)
-class Followed:
+class Followed(Struct, eq=False):
     """A packet under way: its headers where it was sent, and where it was seen, in time order.
 
     `answers` is the one that it is the answer to, `errors` the hops of an ICMP error about it.
@@ -122,8 +121,7 @@ class Followed:
         return self.arrived_at.time_ns - self.sightings[0].time_ns
 
 
-@dataclass(slots=True)
-class Follower:
+class Follower(Struct):
     """Sorts sightings into packets. `not_followed` counts packets beyond the bound."""
 
     places: Places

@@ -20,10 +20,11 @@ EtherType (spanning tree) are nobody's traffic.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeAlias
+
+from msgspec import Struct
 
 from vnetlab.trace.icmp import ERROR_TYPES, IcmpError
 from vnetlab.trace.request import IpAddress
@@ -43,8 +44,7 @@ _FIRST_BYTES = 32
 _SYN, _RST, _ACK = 0x02, 0x04, 0x10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Headers:
+class Headers(Struct, frozen=True, kw_only=True):
     """A frame's headers. Ports are 0 where there are none; an echo's id stands in both.
 
     `kind` tells questions and answers of neighbour resolution, whose address is `target`, from all

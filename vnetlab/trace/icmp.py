@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 _NAMES: dict[tuple[int, int, int], str] = {
     (4, 3, 0): "network unreachable",
@@ -34,8 +34,7 @@ ERROR_TYPES = {4: (3, 5, 11, 12), 6: (1, 2, 3, 4)}
 _REDIRECT = (4, 5)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IcmpError:
+class IcmpError(Struct, frozen=True, kw_only=True):
     """An ICMP (`version` 4) or ICMPv6 (6) message about another packet.
 
     `about_reply` says that the packet it quotes is the answer of a probe, not the probe itself.

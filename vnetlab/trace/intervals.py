@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import exp, lgamma, log
 from statistics import median
+
+from msgspec import Struct
 
 SHOWN = 0.95
 """The confidence of the intervals that are shown."""
@@ -14,8 +15,7 @@ JUDGED = 0.999
 _HALVINGS = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(Struct, frozen=True, kw_only=True):
     """`count` of `total`, and the interval that holds the probability behind it.
 
     That of Clopper and Pearson (1934), which holds it at least as often as is promised.
@@ -39,8 +39,7 @@ class Share:
         return low, high
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Middle:
+class Middle(Struct, frozen=True, kw_only=True):
     """The median of some times, in nanoseconds, in order, and the interval that holds the true one.
 
     The interval is between two of the times, by their ranks: it takes no distribution for granted.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from msgspec import Struct
 
 from vnetlab.errors import UsageError
 from vnetlab.state.objects import Role, State
@@ -17,8 +18,7 @@ from vnetlab.trace.sighting import Answerer, PacketKind
 _GUESTS = (Role.VM, Role.HOST)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairResult:
+class PairResult(Struct, frozen=True, kw_only=True):
     """What became of the packets from one node to another.
 
     `round_trip_ns` is that of the first that was answered, None if none was; `lost` counts those
@@ -47,8 +47,7 @@ class PairResult:
         return (self.request.endpoints.source, self.request.endpoints.destination)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixObservation:
+class MatrixObservation(Struct, frozen=True, kw_only=True):
     """All that was seen of a matrix of probes; see `vnetlab.trace.sighting.Observation`."""
 
     results: tuple[PairResult, ...]

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from vnetlab.state.objects import Kind, LinkId, Role, State
 from vnetlab.state.switching import Activity
@@ -35,8 +36,7 @@ Passage: TypeAlias = tuple[str, str, Direction]
 _ALWAYS_WATCHED = (Role.HYPERVISOR, Role.PHYSICAL_SWITCH, Role.ROUTER, Role.HOST)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
+class Hop(Struct, frozen=True, kw_only=True):
     """A place where a packet passes a link.
 
     `label` and `role` are the link's; `bridge` is the label of the bridge it is a port of, if any.
@@ -63,8 +63,7 @@ class Hop:
         return f"{self.label} {self.direction.value}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(Struct, frozen=True, kw_only=True):
     """A way through one layer-2 segment, to the neighbour that holds `next_hop`.
 
     `mac` is that of the link it starts at: the sender's in neighbour resolution.
@@ -75,8 +74,7 @@ class Span:
     hops: tuple[Hop, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedPath:
+class ExpectedPath(Struct, frozen=True, kw_only=True):
     """The spans from a node to an address; `complete` if they get there."""
 
     spans: tuple[Span, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from vnetlab.trace.sighting import Direction, PacketKind
 
@@ -11,8 +12,7 @@ Place: TypeAlias = tuple[str, str, Direction, PacketKind]
 """A passage, and what passes: a request, a reply, or a packet of neighbour resolution."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+class Stop(Struct, frozen=True, kw_only=True):
     """Where a packet is said to be stopped, and how long to listen then.
 
     `last` is the place before it, None where there is none, `behind` are those behind it. Once the
@@ -24,8 +24,7 @@ class Stop:
     timeout_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class Patience(Struct, frozen=True, kw_only=True):
     """How long to listen while nothing new is seen: `timeout_ns`, or as `stop` says.
 
     `way_ns` is what the qdiscs may hold a packet at most, there and back.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from vnetlab.errors import UsageError
 from vnetlab.state.objects import LinkId
@@ -54,8 +55,7 @@ class Protocol(Enum):
         return 20 if self is Protocol.TCP else 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
+class Endpoints(Struct, frozen=True, kw_only=True):
     """Who probes whom: two nodes, and the address of each that the probe carries."""
 
     source: str
@@ -69,8 +69,7 @@ class Endpoints:
         return self.destination_address.version
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawFrame:
+class RawFrame(Struct, frozen=True, kw_only=True):
     """A frame that is sent out of link `link` of the source as it is, past the guest's stack.
 
     `target` is the link that its destination MAC address is of. `vlan` is its 802.1Q tag, None
@@ -88,8 +87,7 @@ class RawFrame:
             _check_range("vlan", self.vlan, 1, 4094)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeRequest:
+class ProbeRequest(Struct, frozen=True, kw_only=True):
     """A probe: `count` packets, each sent when the one before was answered or `interval_ns` passed.
 
     `port` is the destination's, for UDP and TCP. `size` is the whole IP packet's length in bytes,

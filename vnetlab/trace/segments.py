@@ -19,8 +19,10 @@ times a tolerance of 5 % or 100 us is added. What is not configured must not hap
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Qdisc
 from vnetlab.state.shaping import CERTAIN, SECOND_NS
@@ -45,8 +47,7 @@ class Quantity(Enum):
     REORDERING = "reordering"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """What the qdiscs of a link are to do to what leaves it: netem's values, shares from 0 to 1."""
 
     delay_ns: int = 0
@@ -58,8 +59,7 @@ class Settings:
     reordering: float = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(Struct, frozen=True, kw_only=True):
     """The way to a hop from the one before it.
 
     `delay` is None where no packet was seen at both. `reordering` counts the late packets; `early`

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import ClassVar
+
+from msgspec import Struct
 
 from vnetlab.trace.icmp import IcmpError
 from vnetlab.trace.request import IpAddress
@@ -31,8 +33,7 @@ class PacketKind(Enum):
     IS_AT = "is-at"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class Sighting(Struct, frozen=True, kw_only=True):
     """One packet at one interface, once.
 
     `time_ns` is the kernel's time stamp (SO_TIMESTAMPNS), since the epoch. `vlan` is the 802.1Q
@@ -56,7 +57,9 @@ class Sighting:
     ttl: int | None = None
     target: IpAddress | None = None
     error: IcmpError | None = None
-    frame: bytes = field(default=b"", repr=False)
+    frame: bytes = b""
+
+    UNSHOWN: ClassVar = ("frame",)
 
 
 class Answerer(Enum):
@@ -72,16 +75,14 @@ class Answerer(Enum):
     """UDP and TCP: the destination does not hold the address, so that nothing can listen on it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendError:
+class SendError(Struct, frozen=True, kw_only=True):
     """The guest's own stack refused to send packet `sequence`; `errno` by name (ENETUNREACH)."""
 
     sequence: int
     errno: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Struct, frozen=True, kw_only=True):
     """All that a probe saw.
 
     `sightings` are in the order of their time stamps, those of one instant and namespace in the

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from vnetlab.trace.intervals import middle
 from vnetlab.trace.path import Hop
@@ -15,8 +16,7 @@ _Place: TypeAlias = tuple[bool, int]
 """A hop: on the way there or back, and its index on that path."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class Spread(Struct, frozen=True, kw_only=True):
     """The least, middle and greatest of some times, in nanoseconds.
 
     `interval_ns` holds the true median with 95 % confidence; None of fewer than six times.
@@ -28,8 +28,7 @@ class Spread:
     interval_ns: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HopTiming:
+class HopTiming(Struct, frozen=True, kw_only=True):
     """One hop of the path over all packets: how many were seen there, and when.
 
     `since_start` is counted from a packet's first sighting, `since_previous` from the one before;

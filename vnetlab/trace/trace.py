@@ -14,8 +14,10 @@ packets of that question say more: the loss is placed after the last of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.objects import LinkId, State
 from vnetlab.trace.path import ExpectedPath, Hop, Passage, Span, make_hop
@@ -47,8 +49,7 @@ class Carrier(Enum):
     IS_AT = "is-at"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """A sighting and where it was; `index` is the hop's place in the expected path, if on it."""
 
     sighting: Sighting
@@ -56,8 +57,7 @@ class Step:
     index: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class Loss(Struct, frozen=True, kw_only=True):
     """Where a packet vanished: between two hops that follow each other on its path.
 
     `after` is None where it was not seen at all, `before` where the path leads no further.
@@ -70,8 +70,7 @@ class Loss:
     target: IpAddress | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PacketTrace:
+class PacketTrace(Struct, frozen=True, kw_only=True):
     """The journey of one packet of the probe and of what came back for it, in time order.
 
     `round_trip_ns` is from its first sighting to its reply's at the source, None without one.
@@ -91,8 +90,7 @@ class PacketTrace:
         return self.forward + self.back
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class Trace(Struct, frozen=True, kw_only=True):
     """A whole probe: what was asked, the expected paths, and each packet's journey.
 
     `resolution` are the sightings of neighbour resolution for the paths' next hops.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from vnetlab.state.nftables import NftChain, NftRule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TracedRule:
+class TracedRule(Struct, frozen=True, kw_only=True):
     """A rule that a probe's packet matched, or the policy or return that ended a chain.
 
     `word` is the packet's marker (`vnetlab.wire.marker`), None for an ICMP error that quotes it.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import TypeVar
+
+from msgspec import Struct
 
 from vnetlab.state.objects import MAIN_TABLE, Kind, Link, LinkId, Route, RouteKind, State
 from vnetlab.trace.request import IpAddress
@@ -15,8 +16,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
+class Wiring(Struct, frozen=True, kw_only=True):
     """A state, by what a walk along it asks for.
 
     `ports` are a bridge's, `subinterfaces` the 802.1Q links above a link, both sorted; `holders`
@@ -36,8 +36,7 @@ class Wiring:
     tables: Mapping[LinkId, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NextHop:
+class NextHop(Struct, frozen=True, kw_only=True):
     """Where a namespace sends a packet: out of `link`, to the neighbour that holds `address`."""
 
     link: LinkId

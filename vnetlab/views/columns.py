@@ -7,15 +7,15 @@ line that is too long even then is cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _ELLIPSIS = "..."
 _GAPS = (2, 1)
 """Spaces between columns: as many as fit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """A column: its title, its cells, and whether they stand on the right.
 
     `importance` says what may go: of those above 0 the least goes first, one of 0 never goes.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One thing that a realm may have: a feature, a tool, a permission; `remedy`: how to get it."""
 
     name: str
@@ -16,8 +16,7 @@ class Check:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     """A realm (or the tools that manage lab kernels), what it is here, and what was checked."""
 
     realm: str

@@ -1,14 +1,15 @@
 """Any value of ours as JSON text (pure).
 
-A dataclass becomes an object with its fields' names, which say the units (`delay_ns`), but for
-those that its repr leaves out; an enum its value; an address or path its text; a set a sorted list.
+A struct becomes an object with its fields' names, which say the units (`delay_ns`), but for those
+in its `UNSHOWN`; an enum its value; an address or path its text; a set a sorted list.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 
 def to_json(value: object) -> str:
@@ -22,8 +23,9 @@ def to_json_line(value: object) -> str:
 
 
 def _plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        shown = (field.name for field in fields(value) if field.repr)
+    if isinstance(value, Struct):
+        unshown = getattr(value, "UNSHOWN", ())
+        shown = (name for name in value.__struct_fields__ if name not in unshown)
         return {name: _plain(getattr(value, name)) for name in shown}
     if isinstance(value, Enum):
         return value.value

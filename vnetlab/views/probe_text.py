@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
+
+from msgspec import Struct
 
 from vnetlab.diagnosis.verdict import Verdict
 from vnetlab.state.show import ROLE_WORDS
@@ -31,8 +32,7 @@ _SOURCE_MAC = "source MAC"
 _MANY_NS = 100_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
+class Clock(Struct, frozen=True, kw_only=True):
     """How the times of one table are shown: all in one unit."""
 
     unit: str

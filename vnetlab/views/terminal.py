@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 GREEN, RED, YELLOW, DIM = "\033[1;32m", "\033[1;31m", "\033[1;33m", "\033[2m"
 _PLAIN = "\033[0m"
 _LEAST_WIDTH = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terminal:
+class Terminal(Struct, frozen=True, kw_only=True):
     """What the text is written to: columns, and whether colours and non-ASCII letters are shown."""
 
     width: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from vnetlab.trace.request import ARP_BYTES
 from vnetlab.wire.marker import Marker
@@ -14,8 +15,7 @@ _REQUEST = 1
 _WORD_BYTES = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ArpMessage:
+class ArpMessage(Struct, frozen=True, kw_only=True):
     """`sender` and `target` are its protocol addresses; `sequence` is a probe's packet's."""
 
     asks: bool

@@ -21,7 +21,8 @@ names only one goes on with the next instruction otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.wire.marker import Marker
 
@@ -43,8 +44,7 @@ _ICMP, _TCP, _UDP, _IPV6_FRAGMENT, _ICMPV6 = 1, 6, 17, 44, 58
 _SYN = 0x02
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """One instruction of the machine: `struct sock_filter`."""
 
     code: int
@@ -53,8 +53,7 @@ class Instruction:
     operand: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Op:
+class _Op(Struct, frozen=True):
     """An instruction whose jumps still name labels; an empty name is the next instruction."""
 
     code: int

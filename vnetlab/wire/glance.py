@@ -6,8 +6,9 @@ Only what the filter of `vnetlab.wire.bpf` lets pass comes here, so that the lay
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from vnetlab.trace.icmp import ERROR_TYPES, IcmpError
 from vnetlab.trace.sighting import PacketKind
@@ -26,8 +27,7 @@ _ECHOES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glance:
+class Glance(Struct, frozen=True, kw_only=True):
     """`word` is where the marker would be; `error` what an ICMP error says of that packet."""
 
     kind: PacketKind

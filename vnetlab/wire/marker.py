@@ -9,7 +9,7 @@ marker of the same packet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 MASK = 0xFFFF_F000
 """The bits of a word that are the same in all packets of one probe."""
@@ -19,8 +19,7 @@ RANDOM_BITS = 20
 _WORD_BITS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(Struct, frozen=True):
     """A probe's marker; `bits` are its random bits, `width` how many they are.
 
     The fewer they are, the more packets can be told apart, and the likelier it is that a packet of

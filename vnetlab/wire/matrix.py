@@ -20,7 +20,9 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from vnetlab.trace.icmp import IcmpError
 from vnetlab.trace.matrix import MatrixObservation, PairResult
@@ -123,8 +125,7 @@ def _open_responders(
     }
 
 
-@dataclass(slots=True)
-class _Pair:
+class _Pair(Struct):
     """What is known of a pair so far; `sent_ns` is the time of a packet's first sighting."""
 
     request: ProbeRequest

@@ -6,7 +6,8 @@ import secrets
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.trace.patience import Stop
 from vnetlab.trace.request import ProbeRequest, Protocol

@@ -31,8 +31,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Self, TypeAlias
+
+from msgspec import Struct
 
 from vnetlab.errors import MissingFeatureError, ProbeError
 from vnetlab.trace.sighting import Direction
@@ -66,8 +67,7 @@ BATCH = 256
 _TIMESTAMP_WAIT_NS = 100_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capture:
+class Capture(Struct, frozen=True, kw_only=True):
     """One packet at one tap; `frame` is the Ethernet frame, its VLAN tag in place."""
 
     time_ns: int

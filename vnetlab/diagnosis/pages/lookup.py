@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.diagnosis.codes import Area, areas_of
 from vnetlab.diagnosis.pages.catalogue import PAGES
@@ -14,8 +15,7 @@ from vnetlab.topology.wording import did_you_mean
 from vnetlab.trace.forwarding.reasons import Reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """A code, the layer of the objects that it accuses, and what is told of it."""
 
     code: str

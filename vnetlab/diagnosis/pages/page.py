@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """What a reason is, where it comes from, how to see it and how to mend it.
 
     `phrase` makes a sentence with the object's name before it. Each of `elsewhere` begins with the

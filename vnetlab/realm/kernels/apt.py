@@ -13,10 +13,11 @@ import os
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from vnetlab.errors import MissingFeatureError
 from vnetlab.realm.kernels.apt_sources import (
@@ -64,8 +65,7 @@ Dir::Etc::preferencesparts "{root}/none.d";
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrivateApt:
+class PrivateApt(Struct, frozen=True, kw_only=True):
     """An apt of our own below the directory `root`, which knows the packages of one suite."""
 
     root: Path

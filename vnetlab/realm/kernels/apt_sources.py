@@ -7,15 +7,15 @@ and deb822 stanzas (`Types:`, `URIs:`, ...).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mirror:
+class Mirror(Struct, frozen=True, kw_only=True):
     """An archive of packages: where it is, and the keys that must have signed it.
 
     `signed_by` is the value of `Signed-By`: file names, fingerprints, or a key itself over many

@@ -17,9 +17,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast
+
+from msgspec import Struct
 
 from vnetlab.errors import UsageError
 from vnetlab.realm.kernels.disk import explained_disk_errors
@@ -35,8 +36,7 @@ DEBIAN_LACKS: Final = ("nftables-inet", "drop-reasons", "tracefs", "smp")
 SYSTEM_MODULES: Final = Path("/usr/lib/uml/modules")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LabKernel:
+class LabKernel(Struct, frozen=True, kw_only=True):
     """A User Mode Linux kernel that can be booted here.
 
     `version` is what `uname -r` prints in it; `binary` is the program to execute; `modules` is

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 DEBIAN = "kernel.unprivileged_userns_clone"
 UBUNTU = "kernel.apparmor_restrict_unprivileged_userns"
@@ -31,8 +32,7 @@ class Step(Enum):
         self.needed_for = needed_for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """The step at which it failed, why, and what to do about it."""
 
     step: Step
@@ -40,8 +40,7 @@ class Refusal:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """What may explain a failure: the values of SETTINGS that this kernel has, and seccomp(2)."""
 
     settings: Mapping[str, int]

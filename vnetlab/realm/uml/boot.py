@@ -17,8 +17,10 @@ import shutil
 import socket
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from vnetlab.realm.uml.keeper_files import INIT, SETTINGS, UML_DIR
 
@@ -35,8 +37,7 @@ _INIT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
+class Program(Struct, frozen=True, kw_only=True):
     """What is booted: its name for the user, its file, its modules' directory if it has any."""
 
     name: str
@@ -44,8 +45,7 @@ class Program:
     modules: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guest:
+class Guest(Struct, frozen=True, kw_only=True):
     """What runs in a lab kernel; functions are given as module:function.
 
     `main` is what a command runs. `labs` returns the labs that are up there, a mapping of their

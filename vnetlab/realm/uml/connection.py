@@ -6,8 +6,9 @@ import json
 import os
 import socket
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+from msgspec import Struct
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.realm.rundir import run_dir
@@ -25,8 +26,7 @@ _READ = 256 * 1024
 _ANSWER_S = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Status(Struct, frozen=True, kw_only=True):
     """A lab kernel that runs.
 
     `pid` is that of the lab kernel's main process, `started` is in seconds since the epoch.

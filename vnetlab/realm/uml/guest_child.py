@@ -17,9 +17,10 @@ import signal
 import sys
 import termios
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from msgspec import Struct
 
 from vnetlab.errors import UsageError
 from vnetlab.realm.choose import INSIDE, Realm
@@ -34,8 +35,7 @@ _HOSTS_ALONE = (RUN_DIR,)
 """Variables that name a place of the host's, not of the lab kernel's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Streams:
+class Streams(Struct, frozen=True, kw_only=True):
     """The file descriptors that become 0, 1 and 2; `terminal`, if any, controls the session."""
 
     stdin: int

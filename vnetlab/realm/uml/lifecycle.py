@@ -15,9 +15,10 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import asdict
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.realm.rundir import run_dir_locked

@@ -24,9 +24,10 @@ import selectors
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from vnetlab.realm.uml.connection import SOCKET
 from vnetlab.realm.uml.frames import (
@@ -49,8 +50,7 @@ POWER_OFF_S = 5.0
 _READ = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Booted:
+class Booted(Struct, frozen=True, kw_only=True):
     """A lab kernel as the keeper has started it; `line` is its serial line, non-blocking."""
 
     name: str

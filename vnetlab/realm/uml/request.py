@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 
 class Stdin(StrEnum):
@@ -15,8 +17,7 @@ class Stdin(StrEnum):
     TERMINAL = "terminal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """A command with everything it inherits from the shell that it was typed in.
 
     `stdout_tty` and `stderr_tty` say that these are a terminal. `rows` and `columns` are its size.

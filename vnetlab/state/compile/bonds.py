@@ -6,7 +6,7 @@ nothing but its frames.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from vnetlab.state.compile.parts import Context
 from vnetlab.state.objects import Kind, Link, Role

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
+
+from msgspec.structs import replace
 
 from vnetlab.state.compile.parts import DEFAULT_ROUTE, Context, addresses_on, veth
 from vnetlab.state.nft_rules import counter, ct_state, field, link_name, masquerade, rule, verdict

@@ -8,7 +8,8 @@ frames that it gets which MAC is where.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.state.compile.parts import (
     Context,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.state.compile.bonds import enslave, make_bond, tree_port
 from vnetlab.state.compile.parts import SWITCH_BRIDGE, Context, cable, node, trunk_vlans

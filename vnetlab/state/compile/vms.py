@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.state.compile.guests import compile_guest, compile_nic
 from vnetlab.state.compile.parts import Context, bridge_vlan, veth

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Kind, Link, LinkId, Role
 from vnetlab.state.tables import Tables

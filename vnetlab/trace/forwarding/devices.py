@@ -7,7 +7,8 @@ in: the driver's checks, XDP, tap, filters, 802.1Q sub-interfaces, the link's ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.state.filters import EGRESS, INGRESS
 from vnetlab.state.objects import Kind, Link, LinkId

@@ -13,9 +13,10 @@ route over a link that is down is none: the kernel takes it away, or passes over
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network
+
+from msgspec import Struct
 
 from vnetlab.state.objects import MAIN_TABLE, Address, Link, LinkId, Route
 from vnetlab.state.routing import PolicyRule
@@ -43,8 +44,7 @@ class Fate(Enum):
     NONE = "no route"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """One row of a routing table, and the State object that it comes from, if one.
 
     `link` is where it leads, None for what leads nowhere; of a route with several next hops there
@@ -79,8 +79,7 @@ class Entry:
         return " ".join(words)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fib:
+class Fib(Struct, frozen=True, kw_only=True):
     """The routing of all namespaces.
 
     `entries` by namespace, table and IP version, those that win first; `rules` by namespace and

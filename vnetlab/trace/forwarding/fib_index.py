@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.state.guards import given_rules
 from vnetlab.state.objects import MAIN_TABLE, Address, Link, LinkId

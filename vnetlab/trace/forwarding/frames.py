@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
 from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Link, LinkId, Object
 from vnetlab.state.tables import Carrier, Tables
@@ -26,8 +28,7 @@ class Point(Enum):
     STACK = "stack"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(Struct, frozen=True, kw_only=True):
     """A frame at a point of its way, with the steps that brought it there."""
 
     point: Point
@@ -90,8 +91,7 @@ class Frame:
         return any(not finding.harms for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class World(Struct, frozen=True, kw_only=True):
     """What frames move in: the tables, and where this one is wanted (None: everywhere).
 
     `soft` says that ways are asked for which the kernel would not take.

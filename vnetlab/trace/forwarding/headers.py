@@ -6,9 +6,10 @@ identification) is an octet None: unknown. Layouts: RFC 791, 792, 826, 4861, 820
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from itertools import repeat
+
+from msgspec.structs import replace
 
 from vnetlab.trace.forwarding.packet import CtState, Packet, Payload
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from vnetlab.state.filters import Filter
 from vnetlab.state.objects import BridgeVlan, Kind, Link, LinkId, Qdisc
@@ -17,8 +18,7 @@ Entry = FdbEntry | LearnedEntry
 _V = TypeVar("_V")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(Struct, frozen=True, kw_only=True):
     """The links of a lab and what belongs to each.
 
     `ports` are those whose master a link is, in any order that is stable; `above` the 802.1Q

@@ -8,8 +8,9 @@ be done as it is meant, beside the one that the kernel does.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Address, Object, Route, RouteKind
 from vnetlab.state.routing import PolicyRule

@@ -10,7 +10,7 @@ keeps the cheaper of the two (`walk.cost`).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Address, LinkId, Route, Sysctl
 from vnetlab.state.tables import Tables

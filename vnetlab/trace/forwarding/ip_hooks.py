@@ -7,8 +7,9 @@ input where it ends).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from vnetlab.state.objects import LinkId
 from vnetlab.trace.forwarding.journey import Journey, World, finding_at

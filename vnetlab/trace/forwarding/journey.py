@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.objects import LinkId, Object, Sysctl
 from vnetlab.state.tables import Tables
@@ -19,8 +21,7 @@ from vnetlab.trace.request import IpAddress
 _NOT_ARRIVED = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(Struct, frozen=True, kw_only=True):
     """What conntrack remembers of the packet that a reply answers.
 
     `passed` are the namespaces whose IP stack it went through; `translations` by namespace.
@@ -39,8 +40,7 @@ class Connection:
 _UDP = 17
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class World(Struct, frozen=True, kw_only=True):
     """The tables, indexed. `intended` is the routing as it is meant to be, see `intended.py`.
 
     `connection` is None for a packet that answers none.
@@ -79,8 +79,7 @@ class World:
         return _number(self.conf(link, name).value) != 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Journey:
+class Journey(Struct, frozen=True, kw_only=True):
     """The steps so far. `visited` are the namespaces that forwarded it, with its destination.
 
     `told` are the findings, by what makes two of them one.

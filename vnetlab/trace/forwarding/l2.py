@@ -16,9 +16,10 @@ the cheapest is taken of those that the kernel would not go: Dijkstra's algorith
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
+
+from msgspec.structs import replace
 
 from vnetlab.state.objects import LinkId
 from vnetlab.state.tables import Tables

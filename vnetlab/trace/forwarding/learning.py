@@ -8,7 +8,8 @@ believed until then. What somebody fixed stays.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Link, LinkId
 from vnetlab.state.overlays import FdbEntry

@@ -14,8 +14,10 @@ way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Address, LinkId
 from vnetlab.state.routing import Neighbour
@@ -39,8 +41,7 @@ _ARP_BYTES, _ND_BYTES = 28, 72
 _ND_HOP_LIMIT = 255
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
+class Resolved(Struct, frozen=True, kw_only=True):
     """A neighbour: the link that a packet to it should come in by, and the MAC address to use.
 
     `reached` says that a question for it gets there, if only past findings, `asked` how many steps

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.nftables import NftChain, NftHook, NftSet, NftTable
 from vnetlab.state.objects import State
@@ -35,8 +37,7 @@ class Verdict(Enum):
     REJECT = "reject"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class Ruling(Struct, frozen=True, kw_only=True):
     """What the hook does with a packet.
 
     `packet` is the packet as it leaves the hook (translated, marked), if need be as if nothing had
@@ -142,16 +143,14 @@ def _ruling(walk: ChainWalk, decisions: Sequence[Decision], harming: frozenset[s
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
+class _Table(Struct, frozen=True, kw_only=True):
     """The chains and sets of a table by name."""
 
     chains: Mapping[str, NftChain]
     sets: Mapping[str, NftSet]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hooked:
+class _Hooked(Struct, frozen=True, kw_only=True):
     """A base chain and its table."""
 
     chain: NftChain

@@ -6,7 +6,8 @@ See `nft.py` for how a hook is passed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.state.compile.policies import TABLE
 from vnetlab.state.nft_words import show_expressions, show_rule
@@ -23,8 +24,7 @@ _UNCONDITIONAL = ("immediate", "counter", "log", "reject")
 _STOPS = ("drop", "reject", "redirect")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """A rule (None: the policy) of a chain that decided something, and what: `accept`, `drop`...
 
     `number` counts a chain's rules from 1. `packet` is the packet behind it. `interfaces` are the

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.nftables import NftExpression, NftRule
 from vnetlab.trace.forwarding.headers import LINK, TRANSPORT, Octets, header, write_header
@@ -41,8 +43,7 @@ _Answer = bool | str | None
 """Whether to go on with the next expression, None where that is unknown; or a verdict."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """What a rule did: its verdict (None: go on with the next rule) and the packet then.
 
     `interfaces` are those whose names the rule asked for, and the packet comes or leaves by them.

@@ -7,8 +7,9 @@ A source port is kept: whether it is free in the table of connections is not kno
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from msgspec.structs import replace
 
 from vnetlab.trace.forwarding.headers import Octets
 from vnetlab.trace.forwarding.nft_place import Place

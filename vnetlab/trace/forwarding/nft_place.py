@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.state.nftables import NftSet
 from vnetlab.state.objects import Link
 from vnetlab.state.tables import Tables
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """The chain's family and hook, and between which links.
 
     `links` are those of the namespace by name; `sets` the named sets of the table. `chance` is the

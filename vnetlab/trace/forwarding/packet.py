@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.trace.request import FIRST_TTL, IpAddress, ProbeRequest, Protocol
 
@@ -29,8 +31,7 @@ class CtState(Enum):
     UNTRACKED = "untracked"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packet:
+class Packet(Struct, frozen=True, kw_only=True):
     """A frame and the IP packet, ARP or neighbour discovery message in it.
 
     `vlan` is the 802.1Q tag that the frame bears at this point, None without one. `protocol` is

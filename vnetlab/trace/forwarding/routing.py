@@ -7,8 +7,9 @@ no route hands on to the next rule; a route of another type than unicast ends th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from vnetlab.state.objects import Address, LinkId, Object
 from vnetlab.state.routing import L3MDEV, PolicyRule
@@ -27,8 +28,7 @@ _STOPPING = {fate.value: fate for fate in (Fate.BLACKHOLE, Fate.UNREACHABLE, Fat
 _NOTHING: frozenset[Object] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flow:
+class Flow(Struct, frozen=True, kw_only=True):
     """What a lookup is about.
 
     `iif` is the link that the packet came in by, None for one of the namespace's own; `oif` is the
@@ -43,8 +43,7 @@ class Flow:
     mark: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What a lookup gave: the entry that won, and the rule that led to its table.
 
     `entry` is None where a rule itself stops the packet, or nothing matched; `rule` None for the

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.state.filter_words import describe_filter
 from vnetlab.state.filters import ETH_P_8021Q, ETH_P_ALL, Action, Filter
@@ -21,8 +22,7 @@ _KNOWN = {"destination", "vlan"}
 _ENDS = ("pass", "drop", "trap", "stolen")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """The frame behind a filter's actions, and what becomes of it: `pass`, `continue`..."""
 
     frame: Frame

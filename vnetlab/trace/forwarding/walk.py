@@ -9,7 +9,8 @@ is lost; those behind it would stop it next.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from vnetlab.state.objects import LinkId, Object
 from vnetlab.state.tables import Tables
@@ -20,8 +21,7 @@ from vnetlab.trace.sighting import Direction
 _SUSPECTED, _UNSUSPECTED, _BLOCKED = 2, 5, 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """A thing that stops or harms the packet, and the row of the kernel's tables that says so.
 
     `link` is None where it is the namespace's as a whole. `row` is in the words of ip(8),
@@ -45,8 +45,7 @@ class Finding:
         return (self.netns, self.link)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkStep:
+class WalkStep(Struct, frozen=True, kw_only=True):
     """One decision of the kernel about the packet.
 
     A step with a `direction` is also a passage that a tap sees: `packet` is what it sees there (its
@@ -75,8 +74,7 @@ class WalkStep:
         return (self.netns, self.link, self.direction)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Translation:
+class Translation(Struct, frozen=True, kw_only=True):
     """What network address translation in a namespace made of a packet: `before` and `after`."""
 
     netns: str
@@ -84,8 +82,7 @@ class Translation:
     after: Packet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
+class Walk(Struct, frozen=True, kw_only=True):
     """A packet's way: `arrived` if it gets to its end once its findings are passed over.
 
     `packet` is the packet as it is at the end, `link` where it came in last. `unmodelled` says what

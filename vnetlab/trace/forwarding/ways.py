@@ -8,7 +8,9 @@ packet further on, is the likelier story.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from vnetlab.state.objects import Address, LinkId, Object, Route
 from vnetlab.state.routing import PolicyRule
@@ -26,8 +28,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(Struct, frozen=True, kw_only=True):
     """A decision to follow, and what stands against it; None as a decision where there is none."""
 
     decision: Decision | None
