@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from msgspec.structs import asdict
+from msgspec import to_builtins
 
 from benchmarks.result import Result
 
@@ -50,7 +50,7 @@ def write(directory: Path, where: str, results: Sequence[Result]) -> None:
     """Write results.md, results.json and results.svg."""
     directory.mkdir(exist_ok=True)
     (directory / "results.md").write_text(table(where, results))
-    rows = [{**asdict(result), "verdict": result.verdict} for result in results]
+    rows = [{**to_builtins(result), "verdict": result.verdict} for result in results]
     content = json.dumps({"machine": where, "results": rows}, indent=2)
     (directory / "results.json").write_text(content + "\n")
     (directory / "results.svg").write_text(picture(results))

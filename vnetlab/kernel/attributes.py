@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
+_HEADER = struct.Struct("=HH")
 _TYPE = 0x3FFF  # NLA_TYPE_MASK
 
 
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and content of each attribute in `data`."""
-    at = 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4:
-            return
-        yield kind & _TYPE, data[at + 4 : at + length]
-        at += -(-length // 4) * 4
+def attributes(data: bytes) -> list[tuple[int, bytes]]:
+    """Type and content of each attribute in `data`."""
+    found = []
+    at, last = 0, len(data) - _HEADER.size
+    unpack = _HEADER.unpack_from
+    while at <= last:
+        length, kind = unpack(data, at)
+        if length < _HEADER.size:
+            break
+        found.append((kind & _TYPE, data[at + 4 : at + length]))
+        at += (length + 3) & ~3
+    return found

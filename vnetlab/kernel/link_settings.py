@@ -8,6 +8,7 @@ a file for each. Numbers: include/uapi/linux/ip.h, ipv6.h.
 from __future__ import annotations
 
 import struct
+from functools import cache
 
 from vnetlab.kernel.rows import Row
 
@@ -39,6 +40,7 @@ PLACES = {
     "ipv4": {name: number - 1 for name, number in _IPV4_DEVCONF.items()},
     "ipv6": _IPV6_DEVCONF,
 }
+_NO_LINKS = ("all", "default")
 _VALUE = struct.Struct("=i")
 _PARTS = len(("net", "ipv4", "conf", "eth0", "forwarding"))
 
@@ -59,13 +61,28 @@ class LinkSettings:
 
     def get(self, netns: str, key: str) -> str | None:
         """The value of a setting, as sysctl(8) has it; None for one that is not among these."""
-        parts = key.split("/")
-        if len(parts) != _PARTS or parts[2] != "conf":
+        place = _place(key)
+        if place is None:
             return None
-        _, version, _, link, name = parts
-        place = PLACES[version].get(name)
+        version, link, at = place
         packed = self._packed.get((netns, version, link), b"")
-        if place is None or len(packed) < (place + 1) * _VALUE.size:
+        if len(packed) < at + _VALUE.size:
             return None
-        (value,) = _VALUE.unpack_from(packed, place * _VALUE.size)
+        (value,) = _VALUE.unpack_from(packed, at)
         return str(value)
+
+
+def comes_with_link(key: str) -> bool:
+    """Whether a setting is one of those, if there is the link that it is of."""
+    return _place(key) is not None
+
+
+@cache  # the same for the same links of all namespaces
+def _place(key: str) -> tuple[str, str, int] | None:
+    """The protocol, link and place in its array, in bytes, of a setting that has one."""
+    parts = key.split("/")
+    if len(parts) != _PARTS or parts[2] != "conf":
+        return None
+    _, version, _, link, name = parts
+    place = None if link in _NO_LINKS else PLACES[version].get(name)
+    return None if place is None else (version, link, place * _VALUE.size)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from vnetlab.kernel import sysctls
 from vnetlab.kernel.bridge_timers import with_own_times
 from vnetlab.kernel.filter_messages import get_filters, read_filters
 from vnetlab.kernel.limits import observe_limits
-from vnetlab.kernel.link_settings import LinkSettings
+from vnetlab.kernel.link_settings import LinkSettings, comes_with_link
+from vnetlab.kernel.meanwhile import Meanwhile
 from vnetlab.kernel.messages import (
     IFF_ALLMULTI,
     IFF_MULTICAST,
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
     from vnetlab.kernel.nft_observe import Wanted
 
 _LOOPBACK = 1
+_MANY_SYSCTLS = 1000
+"""From so many on, a fork that reads them takes less time than it saves."""
 _KINDS = {kind.value: kind for kind in Kind}
 _FALLBACK_TUNNELS = frozenset(
     ("erspan0", "gre0", "gretap0", "ip6_vti0", "ip6gre0", "ip6tnl0", "ip_vti0", "sit0", "tunl0")
@@ -105,14 +109,20 @@ def observe(
         reading.keep(before, frozenset(names) - frozenset(namespaces))
     if namespaces is not None:
         names = tuple(name for name in names if name in namespaces)
-    for name in names:
-        reading.read(name, nodes.channel(name))
-        reading.read_nftables(name, nodes.netfilter(name))
-    if outside:
-        reading.read_outside(nodes)
-    present = (*names, HOST) if outside else names
+    present = {*names, HOST} if outside else {*names}
+    keys = sorted(key for key in sysctl_keys if key[0] in present)
+    from_files = [key for key in keys if not comes_with_link(key[1])]
+    with Meanwhile(
+        partial(_read_sysctls, nodes, from_files), forked=len(from_files) > _MANY_SYSCTLS
+    ) as sysctls_read:
+        for name in names:
+            reading.read(name, nodes.channel(name))
+            reading.read_nftables(name, nodes.netfilter(name))
+        if outside:
+            reading.read_outside(nodes)
+        values = dict(zip(from_files, sysctls_read.result(), strict=True))
     return reading.result(
-        _sysctls(nodes, sysctl_keys, present, reading.settings),
+        _sysctls(nodes, keys, values, reading.settings),
         observe_services(nodes.lab, names),
         observe_limits(nodes.lab, names),
     )
@@ -122,7 +132,8 @@ def observe_host(nodes: Nodes, *, sysctl_keys: Iterable[tuple[str, str]]) -> Obs
     """Read what the lab has outside of its namespaces, and nothing else."""
     reading = _Reading()
     reading.read_outside(nodes)
-    return reading.result(_sysctls(nodes, sysctl_keys, (HOST,), reading.settings))
+    keys = sorted(key for key in sysctl_keys if key[0] == HOST)
+    return reading.result(_sysctls(nodes, keys, {}, reading.settings))
 
 
 class _Reading:
@@ -337,18 +348,23 @@ def _filters(
 
 def _sysctls(
     nodes: Nodes,
-    keys: Iterable[tuple[str, str]],
-    present: Collection[str],
-    known: LinkSettings,
-) -> list[Sysctl]:
-    """The settings with these keys; those that are not `known` already are read."""
-    found = []
-    for netns, pairs in groupby(sorted(keys), key=itemgetter(0)):
-        if netns not in present:
-            continue
+    keys: Collection[tuple[str, str]],
+    values: Mapping[tuple[str, str], str | None],
+    links: LinkSettings,
+) -> Iterator[Sysctl]:
+    """The settings with these keys, sorted by namespace: of `values`, those of `links`, or read."""
+    found = {key: values[key] if key in values else links.get(*key) for key in keys}
+    lacking = [key for key in keys if found[key] is None and key not in values]
+    found |= zip(lacking, _read_sysctls(nodes, lacking), strict=True)
+    for (netns, key), value in found.items():
+        if value is not None:
+            yield Sysctl(netns=netns, key=key, value=value)
+
+
+def _read_sysctls(nodes: Nodes, keys: Iterable[tuple[str, str]]) -> list[str | None]:
+    """The values of the settings with these keys, sorted by namespace; None where there is none."""
+    values = []
+    for netns, pairs in groupby(keys, key=itemgetter(0)):
         with nodes.enter(netns), sysctls.Settings() as settings:
-            for _, key in pairs:
-                value = known.get(netns, key) or settings.read(key)
-                if value is not None:
-                    found.append(Sysctl(netns=netns, key=key, value=value))
-    return found
+            values += [settings.read(key) for _, key in pairs]
+    return values

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from functools import cache
+from ipaddress import (
+    IPv4Interface,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from socket import AF_INET, AF_INET6
 
 from msgspec import Struct
+from msgspec.structs import replace
 from pyroute2.netlink.rtnl import RTM_GETNEIGH
 
 from vnetlab.kernel.neighbour_tables import neighbour_request, read_proxied
@@ -50,6 +59,10 @@ _RULE_ATTRIBUTES = {
 }
 """Each with what it is where nobody gave it."""
 _VERSIONS: dict[int, int] = {AF_INET: 4, AF_INET6: 6}
+_INTERFACES: dict[int, type[IPv4Interface | IPv6Interface]] = {
+    AF_INET: IPv4Interface,
+    AF_INET6: IPv6Interface,
+}
 
 
 class NamedLinks(Struct, frozen=True, kw_only=True):
@@ -99,7 +112,7 @@ def _addresses(
     }
     for reply in channel.dump_rows(ADDRESSES):
         text = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
-        interface = ip_interface(f"{text}/{reply['prefixlen']}")
+        interface = _INTERFACES[reply["family"]]((text, reply["prefixlen"]))
         if interface.is_loopback or (interface.version == 6 and interface.is_link_local):
             continue
         link = links.names[reply["index"]]
@@ -179,30 +192,44 @@ def _more(reply: Row) -> Iterator[str]:
 def _destination(reply: Row) -> IPv4Network | IPv6Network:
     address = reply.get_attr("RTA_DST")
     version = _VERSIONS[reply["family"]]
-    return ip_network(f"{address}/{reply['dst_len']}") if address else DEFAULT_ROUTE[version]
+    return _network(address, reply["dst_len"]) if address else DEFAULT_ROUTE[version]
+
+
+@cache  # all guests of a network have a route to it
+def _network(address: str, length: int) -> IPv4Network | IPv6Network:
+    return ip_network((address, length))
 
 
 def _policy_rules(netns: str, channel: Channel, links: NamedLinks) -> Iterator[PolicyRule]:
     """All, but without a VRF not the one that sends a VRF's packets to its table: it stays."""
     for reply in channel.dump_rows(RULES):
-        family = reply["family"]
-        of_vrfs = bool(reply.get_attr("FRA_L3MDEV"))
-        if family not in _VERSIONS or (of_vrfs and not links.with_vrf):
-            continue
-        source, destination = reply.get_attr("FRA_SRC"), reply.get_attr("FRA_DST")
-        yield PolicyRule(
-            netns=netns,
-            version=_VERSIONS[family],
-            priority=reply.get_attr("FRA_PRIORITY") or 0,
-            action=L3MDEV if of_vrfs else RULE_ACTIONS.get(reply["action"], "nop"),
-            table=reply.get_attr("FRA_TABLE") or reply["table"] or None,
-            source=ip_network(f"{source}/{reply['src_len']}") if source else None,
-            destination=ip_network(f"{destination}/{reply['dst_len']}") if destination else None,
-            iif=reply.get_attr("FRA_IIFNAME"),
-            oif=reply.get_attr("FRA_OIFNAME"),
-            mark=reply.get_attr("FRA_FWMARK"),
-            more=tuple(sorted(_more_of_rule(reply))),
-        )
+        rule = _policy_rule(reply.unnumbered)
+        if rule is not None and (rule.action != L3MDEV or links.with_vrf):
+            yield replace(rule, netns=netns)
+
+
+@cache  # every namespace has the same ones
+def _policy_rule(message: bytes) -> PolicyRule | None:
+    """A rule of no namespace yet; None where it is of neither IPv4 nor IPv6."""
+    reply = Row(message, RULES)
+    family = reply["family"]
+    if family not in _VERSIONS:
+        return None
+    source, destination = reply.get_attr("FRA_SRC"), reply.get_attr("FRA_DST")
+    of_vrfs = bool(reply.get_attr("FRA_L3MDEV"))
+    return PolicyRule(
+        netns="",
+        version=_VERSIONS[family],
+        priority=reply.get_attr("FRA_PRIORITY") or 0,
+        action=L3MDEV if of_vrfs else RULE_ACTIONS.get(reply["action"], "nop"),
+        table=reply.get_attr("FRA_TABLE") or reply["table"] or None,
+        source=ip_network(f"{source}/{reply['src_len']}") if source else None,
+        destination=ip_network(f"{destination}/{reply['dst_len']}") if destination else None,
+        iif=reply.get_attr("FRA_IIFNAME"),
+        oif=reply.get_attr("FRA_OIFNAME"),
+        mark=reply.get_attr("FRA_FWMARK"),
+        more=tuple(sorted(_more_of_rule(reply))),
+    )
 
 
 def _more_of_rule(reply: Row) -> Iterator[tuple[str, int | str]]:

@@ -24,6 +24,8 @@ from pyroute2.netlink.rtnl.tcmsg import tcmsg
 from vnetlab.kernel.attributes import attributes
 
 _HEADER_BYTES = 16
+_NUMBERED = 8  # the place of nlmsg_seq and nlmsg_pid
+_UNNUMBERED = bytes(_HEADER_BYTES - _NUMBERED)
 _Decode: TypeAlias = Callable[[bytes], Any]
 _NUMBERS = {1: "=B", 2: "=H", 4: "=I", 8: "=Q"}
 
@@ -72,11 +74,10 @@ class Row:
     __slots__ = ("_attributes", "_fields", "_layout", "_raw", "_whole")
 
     def __init__(self, raw: bytes, layout: Layout) -> None:
-        front = layout.front
         self._raw = raw
         self._layout = layout
-        self._fields = dict(zip(layout.fields, front.unpack_from(raw, _HEADER_BYTES), strict=True))
-        self._attributes = dict(attributes(raw[_HEADER_BYTES + front.size :]))
+        self._fields = layout.front.unpack_from(raw, _HEADER_BYTES)
+        self._attributes: dict[int, bytes] | None = None
         self._whole: Any = None
 
     @property
@@ -84,18 +85,28 @@ class Row:
         """The whole message."""
         return self._raw
 
+    @property
+    def unnumbered(self) -> bytes:
+        """The message without its sequence number and port: the same for equal objects."""
+        return self._raw[:_NUMBERED] + _UNNUMBERED + self._raw[_HEADER_BYTES:]
+
     def __getitem__(self, field: str) -> int:
         """A field of those in front."""
-        return int(self._fields[field])
+        return int(self._fields[self._layout.fields.index(field)])
 
     def get_attr(self, name: str) -> Any:
         """An attribute's value, None without one: what pyroute2's `get_attr` returns."""
         (number, *within), decode = self._layout.attributes[name]
+        if self._attributes is None:
+            rest = self._raw[_HEADER_BYTES + self._layout.front.size :]
+            self._attributes = dict(attributes(rest))
         content = self._attributes.get(number)
-        for deeper in within:
-            content = dict(attributes(content)).get(deeper) if content is not None else None
         if content is None:
             return None
+        for deeper in within:
+            content = dict(attributes(content)).get(deeper)
+            if content is None:
+                return None
         if decode is not None:
             return decode(content)
         if self._whole is None:

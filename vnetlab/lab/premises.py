@@ -12,7 +12,7 @@ from vnetlab.kernel.labdir import LabDir, list_labs
 from vnetlab.state.features import Feature, required_features
 from vnetlab.state.objects import Object, State
 from vnetlab.state.show import describe
-from vnetlab.topology.store import parse
+from vnetlab.topology.store import parse, parse_source
 from vnetlab.topology.topology import Topology
 from vnetlab.topology.wording import did_you_mean
 
@@ -38,9 +38,11 @@ def cached_topology(lab: LabDir) -> Topology:
 
 def refuse_another_file(lab: LabDir, topology: Topology) -> None:
     """Raise UsageError if the lab runs from another file than `topology` does."""
-    if lab.topology.exists() and (running := cached_topology(lab)).source != topology.source:
+    if not lab.topology.exists():
+        return
+    if (running := parse_source(lab.topology.read_text())) != topology.source:
         raise UsageError(
-            f"{topology.source}: lab '{lab.name}' is up already from {running.source}",
+            f"{topology.source}: lab '{lab.name}' is up already from {running}",
             fix=f"take it down with 'vnetlab down {lab.name}', or give this one another name",
         )
 

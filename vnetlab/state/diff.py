@@ -57,6 +57,8 @@ class Change(Struct, frozen=True, kw_only=True):
 
 def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
     """Return the changes that turn `observed` into `desired`, in no particular order."""
+    if desired == observed:
+        return ()
     wanted = {key_of(item): item for item in everything(desired)}
     present = {
         key: _as_known(item, wanted.get(key))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import chain
 
 from vnetlab.state.filters import Filter
 from vnetlab.state.nftables import NftChain, NftTable
-from vnetlab.state.objects import Kind, Link, Object, Qdisc, State, everything
+from vnetlab.state.objects import Kind, Link, Object, Qdisc, State
 from vnetlab.state.running import Limits
 
 
@@ -72,13 +74,24 @@ def required_features(state: State) -> dict[Feature, Object | None]:
 
     None stands where every lab needs the feature.
     """
-    required: dict[Feature, Object | None] = dict.fromkeys(
-        (Feature.NETWORK_NAMESPACES, Feature.VETH, Feature.BRIDGE, Feature.IPV6)
+    needing: dict[Feature, list[Object]] = defaultdict(list)
+    with_needs: tuple[Iterable[Object], ...] = (
+        state.links,
+        state.qdiscs,
+        state.filters,
+        state.limits,
+        state.nft_tables,
+        state.nft_chains,
     )
-    for item in sorted(everything(state), key=lambda item: str(item.id)):
+    for item in chain.from_iterable(with_needs):
         for feature in _needed_by(item):
-            required.setdefault(feature, item)
-    return required
+            needing[feature].append(item)
+    of_every_lab = (Feature.NETWORK_NAMESPACES, Feature.VETH, Feature.BRIDGE, Feature.IPV6)
+    return dict.fromkeys(of_every_lab) | {
+        feature: min(needing[feature], key=lambda item: str(item.id))
+        for feature in Feature
+        if feature in needing
+    }
 
 
 def _needed_by(item: Object) -> Iterator[Feature]:

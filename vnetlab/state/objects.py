@@ -298,17 +298,18 @@ class Sysctl(Struct, frozen=True, kw_only=True):
         return (self.netns, self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sysctl) and self._compared == other._compared
+        return (
+            isinstance(other, Sysctl)
+            and self.value == other.value
+            and self.key == other.key
+            and self.netns == other.netns
+        )
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __hash__(self) -> int:
-        return hash(self._compared)
-
-    @property
-    def _compared(self) -> tuple[str, str, str]:
-        return (self.netns, self.key, self.value)
+        return hash((self.netns, self.key))
 
 
 Object = (

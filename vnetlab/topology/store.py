@@ -37,14 +37,26 @@ def dump(topology: Topology) -> str:
 def parse(text: str) -> Topology:
     """The topology in `text`. Raises ValueError if `dump` of this version did not write it."""
     try:
-        content = json.loads(text)
-        if content["format"] != _FORMAT:
-            raise ValueError(f"got format {content['format']!r}, expected {_FORMAT}")
-        topology = _from_json(content["topology"], Topology)
+        topology = _from_json(_content(text), Topology)
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a stored topology: {error!r}") from error
     assert isinstance(topology, Topology)
     return topology
+
+
+def parse_source(text: str) -> str:
+    """The `source` of the topology in `text`, and nothing else of it. Raises as `parse` does."""
+    try:
+        return str(_content(text)["source"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a stored topology: {error!r}") from error
+
+
+def _content(text: str) -> Any:
+    content = json.loads(text)
+    if content["format"] != _FORMAT:
+        raise ValueError(f"got format {content['format']!r}, expected {_FORMAT}")
+    return content["topology"]
 
 
 def _to_json(value: object) -> object:
