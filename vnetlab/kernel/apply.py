@@ -16,11 +16,9 @@ from typing import Any
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import (
-    filter_messages,
     limits,
     messages,
     overlay_messages,
-    qdisc_messages,
     routing_messages,
     services,
     switching_messages,
@@ -256,9 +254,13 @@ class _Applying:
             case Neighbour():
                 return routing_messages.neighbour(item, self._indexes, remove=remove)
             case Qdisc():
+                from vnetlab.kernel import qdisc_messages
+
                 index = self._indexes[LinkId(netns=item.netns, name=item.link)]
                 return qdisc_messages.qdisc(item, index, remove=remove)
             case Filter():
+                from vnetlab.kernel import filter_messages
+
                 make = filter_messages.remove_filter if remove else filter_messages.make_filter
                 return make(item, self._indexes)
         raise AssertionError(f"{phase.name} has no message for {item}")

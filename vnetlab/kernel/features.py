@@ -16,12 +16,10 @@ from typing import Any
 
 from vnetlab.errors import KernelRefusedError
 from vnetlab.kernel import (
-    filter_messages,
     limits,
     messages,
     namespaces,
     overlay_messages,
-    qdisc_messages,
     switching_messages,
 )
 from vnetlab.kernel.netlink import Channel, Request
@@ -129,6 +127,8 @@ def _bond(channel: Channel) -> bool:
 
 def _qdisc(name: str, shaping: Shaping) -> Callable[[Channel], bool]:
     def check(channel: Channel) -> bool:
+        from vnetlab.kernel import qdisc_messages
+
         link, number = _link(name, Kind.BRIDGE), next(_free)
         (qdisc,) = shape(link.id, shaping)
         return _make(
@@ -144,6 +144,8 @@ def _hook(name: str, *filters: tuple[Action, ...]) -> Callable[[Channel], bool]:
     """Whether a link can have hooks, and filters with the actions there."""
 
     def check(channel: Channel) -> bool:
+        from vnetlab.kernel import filter_messages, qdisc_messages
+
         link, number = _link(name, Kind.BRIDGE), next(_free)
         made = [
             messages.create_bridge(link, number),

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.bridge_timers import with_own_times
-from vnetlab.kernel.filter_messages import get_filters, read_filters
 from vnetlab.kernel.limits import observe_limits
 from vnetlab.kernel.link_settings import LinkSettings, comes_with_link
 from vnetlab.kernel.meanwhile import Meanwhile
@@ -40,7 +39,6 @@ from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe_routing import NamedLinks, read_routing
 from vnetlab.kernel.outside import host_ends
 from vnetlab.kernel.overlay_messages import read_fdb, read_vxlan
-from vnetlab.kernel.qdisc_messages import qdisc_options
 from vnetlab.kernel.rows import LINKS, QDISCS, Row
 from vnetlab.kernel.services import observe_services
 from vnetlab.kernel.switching_attributes import read_bond, read_bridge
@@ -328,6 +326,8 @@ def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdi
     """Those that somebody set: the kernel's default ones have no handle."""
     for reply in channel.dump_rows(QDISCS):
         if reply["handle"] >> 16 and reply["index"] in names:
+            from vnetlab.kernel.qdisc_messages import qdisc_options
+
             yield Qdisc(
                 netns=netns,
                 link=names[reply["index"]],
@@ -341,6 +341,8 @@ def _qdiscs(netns: str, channel: Channel, names: dict[int, str]) -> Iterator[Qdi
 def _filters(
     link: LinkId, channel: Channel, names: dict[int, str], indexes: Indexes
 ) -> Iterator[Filter]:
+    from vnetlab.kernel.filter_messages import get_filters, read_filters
+
     for parent in HOOKS:
         replies = channel.dump(get_filters(indexes[link], parent))
         yield from read_filters(link.netns, parent, replies, names)

@@ -19,7 +19,6 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
-from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from vnetlab.kernel.attributes import attributes
 
@@ -55,13 +54,13 @@ def decoded(kind: type[Any], raw: bytes) -> Any:
 
 
 class Layout(Struct, frozen=True, kw_only=True):
-    """A kind of message: pyroute2's, its request, the fields in front, and its attributes by name.
+    """A kind of message: what returns pyroute2's, its request, the fields in front, its attributes.
 
-    An attribute is its number, behind those of the attributes that it is within, and how its
-    content is read, None for what is left to pyroute2.
+    An attribute has a name, its number (behind those of the attributes that it is within) and how
+    its content is read, None for what is left to pyroute2.
     """
 
-    message: type[Any]
+    message: Callable[[], type[Any]]
     request: int
     fields: tuple[str, ...]
     front: struct.Struct
@@ -110,12 +109,19 @@ class Row:
         if decode is not None:
             return decode(content)
         if self._whole is None:
-            self._whole = decoded(self._layout.message, self._raw)
+            self._whole = decoded(self._layout.message(), self._raw)
         return self._whole.get_attr(name)
 
 
+def _tcmsg() -> type[Any]:
+    """Imported where there is a qdisc: it brings along some thirty modules."""
+    from pyroute2.netlink.rtnl.tcmsg import tcmsg
+
+    return tcmsg  # type: ignore[no-any-return] # pyroute2 has no types
+
+
 LINKS = Layout(
-    message=ifinfmsg,
+    message=lambda: ifinfmsg,
     request=18,
     fields=("family", "type", "index", "flags", "change"),
     front=struct.Struct("=BxHiII"),
@@ -134,14 +140,14 @@ LINKS = Layout(
     },
 )
 QDISCS = Layout(
-    message=tcmsg,
+    message=_tcmsg,
     request=38,
     fields=("family", "index", "handle", "parent", "info"),
     front=struct.Struct("=BxxxiIII"),
     attributes={"TCA_KIND": ((1,), _text), "TCA_OPTIONS": ((2,), None)},
 )
 ROUTES = Layout(
-    message=rtmsg,
+    message=lambda: rtmsg,
     request=26,
     fields=("family", "dst_len", "src_len", "tos", "table", "proto", "scope", "type", "flags"),
     front=struct.Struct("=8BI"),
@@ -161,7 +167,7 @@ ROUTES = Layout(
     },
 )
 ADDRESSES = Layout(
-    message=ifaddrmsg,
+    message=lambda: ifaddrmsg,
     request=22,
     fields=("family", "prefixlen", "flags", "scope", "index"),
     front=struct.Struct("=4BI"),
@@ -172,7 +178,7 @@ ADDRESSES = Layout(
     },
 )
 RULES = Layout(
-    message=fibmsg,
+    message=lambda: fibmsg,
     request=34,
     fields=("family", "dst_len", "src_len", "tos", "table", "res1", "res2", "action", "flags"),
     front=struct.Struct("=8BI"),
@@ -198,7 +204,7 @@ RULES = Layout(
     },
 )
 NEIGHBOURS = Layout(
-    message=ndmsg,
+    message=lambda: ndmsg,
     request=30,
     fields=("family", "ifindex", "state", "flags", "ndm_type"),
     front=struct.Struct("=BxxxiHBB"),

@@ -14,7 +14,6 @@ from msgspec import Struct, field
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.class_tables import RTM_GETTCLASS, class_request, read_classes
 from vnetlab.kernel.fib_tables import LOCAL_TABLE, RTM_GETROUTE, read_routes, route_request
-from vnetlab.kernel.filter_messages import get_filters, read_each_filter
 from vnetlab.kernel.link_tables import RTM_GETLINK, LinkRow, link_request, read_link
 from vnetlab.kernel.listeners import read_listeners
 from vnetlab.kernel.neighbour_tables import (
@@ -228,6 +227,8 @@ def _read_queues(reading: _Reading, qdisc: Qdisc, channel: Channel, names: dict[
     index = reading.indexes.get(LinkId(netns=qdisc.netns, name=qdisc.link))
     if index is None:  # it went away since it was observed
         return
+    from vnetlab.kernel.filter_messages import get_filters, read_each_filter
+
     for asked, parent in _PARENTS.get(qdisc.kind, {qdisc.handle: qdisc.handle}).items():
         replies = channel.dump(get_filters(index, asked))
         reading.filters.extend(read_each_filter(qdisc.netns, parent, replies, names))
