@@ -55,6 +55,13 @@ def watch(directory: Path, events: int) -> int:
     return fd
 
 
+def current_cpu() -> int:
+    """Return the number of the CPU that the calling thread runs on: sched_getcpu(3)."""
+    cpu: int = _libc.sched_getcpu()
+    _check(min(cpu, 0))
+    return cpu
+
+
 def _check(result: int, path: Path | None = None) -> None:
     if result != 0:
         errno = ctypes.get_errno()

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from vnetlab import syscalls
 from vnetlab.errors import KernelRefusedError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def _start(work: Callable[[], object]) -> tuple[ForkProcess, Connection]:
 
     context = get_context("fork")
     answer, asked = context.Pipe(duplex=False)
-    process = context.Process(target=_do, args=(work, asked))
+    others = os.sched_getaffinity(0) - {syscalls.current_cpu()}
+    process = context.Process(target=_do, args=(work, asked, others))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
     try:
         process.start()  # with Ctrl-C blocked: it is for the process that forks
@@ -86,9 +88,10 @@ def _start(work: Callable[[], object]) -> tuple[ForkProcess, Connection]:
     return process, answer
 
 
-def _do(work: Callable[[], object], asked: Connection) -> None:
+def _do(work: Callable[[], object], asked: Connection, others: Collection[int]) -> None:
     answer: tuple[Exception | None, object]
     try:
+        os.sched_setaffinity(0, others)  # the scheduler leaves both on one for up to a second
         answer = (None, work())
     except Exception as error:  # whatever it is, the other process has to raise it
         answer = (error, None)

@@ -59,10 +59,6 @@ _RULE_ATTRIBUTES = {
 }
 """Each with what it is where nobody gave it."""
 _VERSIONS: dict[int, int] = {AF_INET: 4, AF_INET6: 6}
-_INTERFACES: dict[int, type[IPv4Interface | IPv6Interface]] = {
-    AF_INET: IPv4Interface,
-    AF_INET6: IPv6Interface,
-}
 
 
 class NamedLinks(Struct, frozen=True, kw_only=True):
@@ -112,11 +108,11 @@ def _addresses(
     }
     for reply in channel.dump_rows(ADDRESSES):
         text = reply.get_attr("IFA_LOCAL") or reply.get_attr("IFA_ADDRESS")
-        interface = _INTERFACES[reply["family"]]((text, reply["prefixlen"]))
+        interface = _interface(text, reply["prefixlen"])
         if interface.is_loopback or (interface.version == 6 and interface.is_link_local):
             continue
         link = links.names[reply["index"]]
-        single = interface.network.num_addresses == 1
+        single = reply["prefixlen"] == interface.max_prefixlen
         down = link not in links.up
         yield Address(
             netns=netns,
@@ -126,6 +122,12 @@ def _addresses(
             accepted=interface.version == 6 or down or (text, link) in accepted,
             more=tuple(_more_of_address(reply)),
         )
+
+
+@cache  # every namespace has those of the loopback
+def _interface(address: str, length: int) -> IPv4Interface | IPv6Interface:
+    kind = IPv6Interface if ":" in address else IPv4Interface
+    return kind((address, length))
 
 
 def _more_of_address(reply: Row) -> Iterator[str]:

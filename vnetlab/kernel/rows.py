@@ -70,13 +70,13 @@ class Layout(Struct, frozen=True, kw_only=True):
 class Row:
     """One message of a dump, with its header."""
 
-    __slots__ = ("_attributes", "_fields", "_layout", "_raw", "_whole")
+    __slots__ = ("_fields", "_layout", "_nested", "_raw", "_whole")
 
     def __init__(self, raw: bytes, layout: Layout) -> None:
         self._raw = raw
         self._layout = layout
         self._fields = layout.front.unpack_from(raw, _HEADER_BYTES)
-        self._attributes: dict[int, bytes] | None = None
+        self._nested: dict[tuple[int, ...], dict[int, bytes]] = {}
         self._whole: Any = None
 
     @property
@@ -95,22 +95,25 @@ class Row:
 
     def get_attr(self, name: str) -> Any:
         """An attribute's value, None without one: what pyroute2's `get_attr` returns."""
-        (number, *within), decode = self._layout.attributes[name]
-        if self._attributes is None:
-            rest = self._raw[_HEADER_BYTES + self._layout.front.size :]
-            self._attributes = dict(attributes(rest))
-        content = self._attributes.get(number)
+        place, decode = self._layout.attributes[name]
+        content = self._within(place[:-1]).get(place[-1])
         if content is None:
             return None
-        for deeper in within:
-            content = dict(attributes(content)).get(deeper)
-            if content is None:
-                return None
         if decode is not None:
             return decode(content)
         if self._whole is None:
             self._whole = decoded(self._layout.message(), self._raw)
         return self._whole.get_attr(name)
+
+    def _within(self, place: tuple[int, ...]) -> dict[int, bytes]:
+        """The attributes within the one at `place`; none where there is no such one."""
+        if place not in self._nested:
+            if place:
+                packed = self._within(place[:-1]).get(place[-1], b"")
+            else:
+                packed = self._raw[_HEADER_BYTES + self._layout.front.size :]
+            self._nested[place] = dict(attributes(packed))
+        return self._nested[place]
 
 
 def _tcmsg() -> type[Any]:

@@ -71,9 +71,10 @@ def converge(desired: State, nodes: Nodes) -> Plan:
     for _ in range(_ROUNDS):
         if not todo.changes:
             break
-        apply(todo, nodes, observed)
-        touched = namespaces_of(todo.changes, observed.state)
-        observed = observe_for(nodes, desired, namespaces=touched, before=observed)
+        for part in todo.parts:  # read back while the network is still quiet
+            apply(part, nodes, observed)
+            touched = namespaces_of(part.changes, observed.state)
+            observed = observe_for(nodes, desired, namespaces=touched, before=observed)
         todo = _without_failures(plan_for(desired, observed))
     if not todo.changes:
         if first.changes:

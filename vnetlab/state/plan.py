@@ -74,11 +74,11 @@ class Phase(IntEnum):
     QDISCS = auto()
     FILTERS = auto()
     ADDRESSES = auto()
-    BRIDGES_UP = auto()
-    IDLE_PORT_STATES = auto()
     POLICY_RULES = auto()
     ROUTES = auto()
     NEIGHBOURS = auto()
+    BRIDGES_UP = auto()
+    IDLE_PORT_STATES = auto()
     LIMITS = auto()
     SERVICES = auto()
 
@@ -148,6 +148,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     def changes(self) -> tuple[Change, ...]:
         """Every change once, in the order in which they begin."""
         return tuple(dict.fromkeys(change for _, changes in self.phases for change in changes))
+
+    @property
+    def parts(self) -> tuple[Plan, ...]:
+        """What is done before new bridges come up, and what from then on; all, where none does."""
+        for at, (phase, _) in enumerate(self.phases):
+            if phase is Phase.BRIDGES_UP:
+                return (Plan(phases=self.phases[:at]), Plan(phases=self.phases[at:]))
+        return (self,)
 
 
 def order_changes(changes: Iterable[Change]) -> Plan:
