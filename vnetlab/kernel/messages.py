@@ -13,6 +13,7 @@ from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL
 from pyroute2.netlink.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
+    RTM_GETLINK,
     RTM_NEWADDR,
     RTM_NEWLINK,
     RTM_SETLINK,
@@ -139,6 +140,11 @@ def set_up(index: int) -> Any:
     message = change_link(index)
     message["flags"] = message["change"] = IFF_UP
     return message
+
+
+def look_at(index: int) -> Any:
+    """The question for a link, which changes nothing."""
+    return _link_message(RTM_GETLINK, index)
 
 
 def configure_loopback(role: Role | None, *, up: bool, mtu: int) -> Any:

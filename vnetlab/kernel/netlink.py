@@ -154,7 +154,9 @@ class Channel:
         """The failures of a batch; one of its `opening` says that the rest was not looked at."""
         failures: list[str] = []
         while True:
-            for _, answered, reply in _split(self._socket.recv(_READ_BYTES)):
+            for kind, answered, reply in _split(self._socket.recv(_READ_BYTES)):
+                if kind != _NLMSG_ERROR:
+                    continue
                 failure = _failure(reply, batch.requests[answered])
                 if failure is not None:
                     failures.append(failure)

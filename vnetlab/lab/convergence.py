@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from vnetlab.kernel import sysctls
 from vnetlab.kernel.apply import apply
+from vnetlab.kernel.carriers import tell_of_carriers
 from vnetlab.kernel.nodes import Nodes
 from vnetlab.kernel.observe import Observed, observe
 from vnetlab.state.compile import compile_topology
@@ -19,8 +20,7 @@ from vnetlab.state.outside import HOST, NOWHERE, Outside
 from vnetlab.state.plan import Plan, order_changes
 from vnetlab.state.refusals import untaken
 from vnetlab.state.running import Service
-from vnetlab.state.settling import CARRIER_S, is_settled, settling_time_s
-from vnetlab.state.switching import Activity
+from vnetlab.state.settling import CARRIER_S, settling_time_s, unsettled_links
 from vnetlab.topology.topology import Topology
 
 _FIRST_PAUSE_S, _POLL_S = 0.005, 0.2
@@ -98,8 +98,7 @@ def settle(desired: State, nodes: Nodes, observed: Observed | None = None) -> No
     `observed` is what was observed last.
     """
     switches = {link.netns for link in desired.links if link.bridge.stp or link.bond}
-    state = (observed or observe(nodes)).state
-    if _wait(nodes, state, switches, settling_time_s(desired)) and switches:
+    if _wait(nodes, observed or observe(nodes), switches, settling_time_s(desired)) and switches:
         from vnetlab.kernel.forget import forget_old_ways
 
         forget_old_ways(nodes)
@@ -107,18 +106,20 @@ def settle(desired: State, nodes: Nodes, observed: Observed | None = None) -> No
 
 def await_carriers(nodes: Nodes, namespaces: Collection[str]) -> None:
     """Wait until what the links of some namespaces have got, a carrier, is known to all of them."""
-    _wait(nodes, observe(nodes, namespaces=namespaces).state, (), CARRIER_S)
+    _wait(nodes, observe(nodes, namespaces=namespaces), (), CARRIER_S)
 
 
-def _wait(nodes: Nodes, state: State, switches: Collection[str], limit_s: float) -> bool:
-    """Wait until all is settled that was not in `state`, and `switches` are; say whether it was."""
+def _wait(nodes: Nodes, observed: Observed, switches: Collection[str], limit_s: float) -> bool:
+    """Wait until all is settled that was not, and `switches` are; say whether it was waited."""
     deadline = time.monotonic() + limit_s
-    pause_s = _FIRST_PAUSE_S
+    pause_s = 0.0
     waited = False
-    while not is_settled(state) and time.monotonic() < deadline:
+    while unsettled := unsettled_links(observed.state):
+        if time.monotonic() > deadline:
+            break
         time.sleep(pause_s)
-        pause_s = min(2 * pause_s, _POLL_S)
+        pause_s = min(2 * pause_s or _FIRST_PAUSE_S, _POLL_S)
         waited = True
-        unsettled = {link.netns for link in state.links if link.activity is Activity.SETTLING}
-        state = observe(nodes, namespaces=unsettled.union(switches)).state
+        tell_of_carriers(nodes, unsettled, observed.indexes)
+        observed = observe(nodes, namespaces={link.netns for link in unsettled}.union(switches))
     return waited

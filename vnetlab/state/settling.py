@@ -7,7 +7,7 @@ seconds (IEEE 802.1AX-2020, 6.4.4), and every bond looks for carriers ten times 
 
 from __future__ import annotations
 
-from vnetlab.state.objects import State
+from vnetlab.state.objects import LinkId, State
 from vnetlab.state.switching import Activity, BondMode
 
 CARRIER_S = 2
@@ -27,6 +27,6 @@ def settling_time_s(state: State) -> float:
     return needed + _SLACK_S if needed or modes else CARRIER_S
 
 
-def is_settled(state: State) -> bool:
-    """Whether every link, port and bond knows what it is to do."""
-    return all(link.activity is not Activity.SETTLING for link in state.links)
+def unsettled_links(state: State) -> tuple[LinkId, ...]:
+    """The links, ports and bonds that are yet to know what they are to do."""
+    return tuple(link.id for link in state.links if link.activity is Activity.SETTLING)
