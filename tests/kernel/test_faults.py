@@ -20,7 +20,7 @@ from vnetlab.state.commands import commands
 from vnetlab.state.compile import compile_topology
 from vnetlab.state.diff import Change
 from vnetlab.state.features import required_features
-from vnetlab.state.objects import Namespace, State
+from vnetlab.state.objects import State
 from vnetlab.topology.load import load
 from vnetlab.topology.topology import Topology
 
@@ -100,4 +100,4 @@ def _made(fault: Fault, place: Place, state: State) -> State:
 
 def _node(change: Change) -> str:
     subject = change.subject
-    return subject.name if isinstance(subject, Namespace) else subject.netns
+    return subject.netns

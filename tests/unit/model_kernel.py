@@ -281,7 +281,7 @@ class ModelKernel:
 
     def _drop_namespace(self, name: str) -> None:
         for item in list(self._objects.values()):
-            if (item.name if isinstance(item, Namespace) else item.netns) == name:
+            if item.netns == name:
                 self._drop(item)
 
     def _drop_link(self, link_id: LinkId) -> None:

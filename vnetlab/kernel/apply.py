@@ -131,7 +131,6 @@ class _Applying:
     def _send(self, phase: Phase, work: Iterable[tuple[Object, Any]]) -> None:
         batches: dict[str, list[Request]] = defaultdict(list)
         for item, message in work:
-            assert not isinstance(item, Namespace)
             request = Request(
                 message=message,
                 purpose=f"{_verb(phase)} {describe(item)}",
@@ -147,7 +146,6 @@ class _Applying:
 
         by_netns: dict[str, list[Change]] = defaultdict(list)
         for change in changes:
-            assert not isinstance(change.subject, Namespace)
             by_netns[change.subject.netns].append(change)
         for netns, some in by_netns.items():
             change_nftables(self._nodes.netfilter(netns), some, self._rule_handles)

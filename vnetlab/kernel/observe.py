@@ -148,7 +148,7 @@ class _Reading:
     def keep(self, observed: Observed, namespaces: Collection[str]) -> None:
         """Take over what some namespaces have held."""
         for item in everything(observed.state):
-            if (item.name if isinstance(item, Namespace) else item.netns) not in namespaces:
+            if item.netns not in namespaces:
                 continue
             if isinstance(item, Link):
                 self._links.append(item)

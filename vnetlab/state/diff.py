@@ -18,6 +18,7 @@ from vnetlab.state.guards import given_rules, nodes_with_vrfs, rules_of_vrfs
 from vnetlab.state.losses import Key, Losses, Use, key_of
 from vnetlab.state.nftables import NftChain, NftTable
 from vnetlab.state.objects import (
+    COLLECTIONS,
     Address,
     BridgeVlan,
     Kind,
@@ -57,12 +58,13 @@ class Change(Struct, frozen=True, kw_only=True):
 
 def diff_states(*, desired: State, observed: State) -> tuple[Change, ...]:
     """Return the changes that turn `observed` into `desired`, in no particular order."""
-    if desired == observed:
-        return ()
-    wanted = {key_of(item): item for item in everything(desired)}
+    namespaces = _differing(desired, observed)
+    wanted = {key_of(item): item for item in everything(desired) if item.netns in namespaces}
     present = {
         key: _as_known(item, wanted.get(key))
-        for key, item in ((key_of(item), item) for item in everything(observed))
+        for key, item in (
+            (key_of(item), item) for item in everything(observed) if item.netns in namespaces
+        )
     }
     surplus = {key for key, item in present.items() if _must_go(item, wanted.get(key))}
     uses = {
@@ -116,8 +118,22 @@ def namespaces_of(changes: Iterable[Change], observed: State) -> frozenset[str]:
     nodes = {item.name for item in objects if isinstance(item, Namespace)}
     links = [item for item in objects if isinstance(item, Link)]
     links += [link for link in observed.links if link.netns in nodes]
-    others = {item.netns for item in objects if not isinstance(item, Namespace)}
-    return frozenset((*nodes, *others, *(link.peer.netns for link in links if link.peer)))
+    peers = (link.peer.netns for link in links if link.peer)
+    return frozenset((*(item.netns for item in objects), *peers))
+
+
+def _differing(desired: State, observed: State) -> frozenset[str]:
+    """The namespaces of all that differs, and of the other ends of links that do.
+
+    What is removed in one takes nothing along in another but these ends.
+    """
+    differing = [
+        item
+        for collection in COLLECTIONS.values()
+        for item in getattr(desired, collection) ^ getattr(observed, collection)
+    ]
+    peers = (item.peer.netns for item in differing if isinstance(item, Link) and item.peer)
+    return frozenset((*(item.netns for item in differing), *peers))
 
 
 def _as_known(old: Object, new: Object | None) -> Object:

@@ -122,6 +122,11 @@ class Namespace(Struct, frozen=True, kw_only=True):
         """Its name."""
         return self.name
 
+    @property
+    def netns(self) -> str:
+        """Itself, as what it holds says where that is."""
+        return self.name
+
 
 class Link(Struct, frozen=True, kw_only=True):
     """A network interface.

@@ -25,7 +25,6 @@ from vnetlab.state.objects import (
     Address,
     Link,
     LinkId,
-    Namespace,
     Route,
     State,
     Sysctl,
@@ -189,7 +188,7 @@ def without_host(state: State) -> State:
     return collect(
         item
         for item in everything(state)
-        if (item.name if isinstance(item, Namespace) else item.netns) != HOST
+        if item.netns != HOST
         and not (isinstance(item, Link) and item.id in lost)
         and not (
             isinstance(item, Address | Route)

@@ -214,8 +214,7 @@ def _place(change: Change) -> tuple[bool, bool, str, str]:
     """By namespace and id, for the reader and for batches; bridges and child qdiscs last."""
     subject = change.subject
     last = isinstance(subject, Link) and subject.kind is Kind.BRIDGE
-    netns = subject.name if isinstance(subject, Namespace) else subject.netns
-    return (last, change.new is not None, netns, _sort_id(subject))
+    return (last, change.new is not None, subject.netns, _sort_id(subject))
 
 
 def _sort_id(subject: Object) -> str:
