@@ -34,8 +34,8 @@ def choose_endpoints(
     or no address of the same family on both.
     """
     wiring = wiring or index_wiring(state)
-    _check_node(state, source)
-    destination_node, candidates = _resolve(state, wiring, destination)
+    _check_node(wiring, source)
+    destination_node, candidates = _resolve(wiring, destination)
     if destination_node == source:
         raise UsageError(f"probe: {source} is both source and destination, expected two nodes")
     pairs = [
@@ -46,7 +46,10 @@ def choose_endpoints(
     ]
     if not pairs:
         raise _no_pair(wiring, source, destination, candidates, version)
-    local, remote = min(pairs, key=lambda pair: _rank(wiring, source, *pair))
+    preferred = [pair for pair in pairs if pair[0].version == pairs[0][0].version]
+    local, remote = preferred[0]
+    if len(preferred) > 1:
+        local, remote = min(preferred, key=lambda pair: _rank(wiring, source, *pair))
     return Endpoints(
         source=source,
         destination=destination_node,
@@ -104,22 +107,20 @@ def question_from(state: State, meant: State, ends: Endpoints, vlan: int | None)
     )
 
 
-def _rank(
-    wiring: Wiring, source: str, local: IpAddress, remote: IpAddress
-) -> tuple[int, bool, bool]:
-    """Smaller is better: the family, on one network, in the network of the next hop."""
+def _rank(wiring: Wiring, source: str, local: IpAddress, remote: IpAddress) -> tuple[bool, bool]:
+    """Smaller is better: on one network, in the network of the next hop."""
     networks = [i.network for _, i in wiring.addresses.get(source, ()) if i.ip == local]
     next_hop = find_next_hop(wiring, source, remote)
     leaves_by_it = next_hop is not None and any(next_hop.address in n for n in networks)
-    return (remote.version, not any(remote in n for n in networks), not leaves_by_it)
+    return (not any(remote in n for n in networks), not leaves_by_it)
 
 
-def _resolve(state: State, wiring: Wiring, name: str) -> tuple[str, tuple[IpAddress, ...]]:
+def _resolve(wiring: Wiring, name: str) -> tuple[str, tuple[IpAddress, ...]]:
     """The node that `name` means, and the addresses of it that may be probed."""
     try:
         address = ip_address(name)
     except ValueError:
-        _check_node(state, name)
+        _check_node(wiring, name)
         return name, _held(wiring, name)
     holders = sorted(wiring.holders.get(address, ()))
     if not holders:
@@ -131,10 +132,9 @@ def _held(wiring: Wiring, netns: str) -> tuple[IpAddress, ...]:
     return tuple(interface.ip for _, interface in wiring.addresses.get(netns, ()))
 
 
-def _check_node(state: State, name: str) -> None:
-    if not any(namespace.name == name for namespace in state.namespaces):
-        nodes = sorted(namespace.name for namespace in state.namespaces)
-        raise UsageError(f"probe: no node '{name}'", fix=did_you_mean(name, nodes))
+def _check_node(wiring: Wiring, name: str) -> None:
+    if name not in wiring.nodes:
+        raise UsageError(f"probe: no node '{name}'", fix=did_you_mean(name, sorted(wiring.nodes)))
 
 
 def _no_pair(

@@ -25,6 +25,7 @@ class Wiring(Struct, frozen=True, kw_only=True):
     link in a VRF.
     """
 
+    nodes: frozenset[str]
     links: Mapping[LinkId, Link]
     ports: Mapping[LinkId, tuple[LinkId, ...]]
     subinterfaces: Mapping[LinkId, tuple[LinkId, ...]]
@@ -52,6 +53,7 @@ def index_wiring(state: State, meant: State | None = None) -> Wiring:
     ]
     by_metric = sorted(state.routes, key=lambda route: (route.netns, route.metric))
     return Wiring(
+        nodes=frozenset(namespace.name for namespace in state.namespaces),
         links={link.id: link for link in state.links},
         ports=_group(
             (LinkId(netns=link.netns, name=link.master), link.id)
