@@ -23,7 +23,8 @@ def measure(scale: Scale) -> Iterator[Result]:
         "again": partial(star.up, size),
         "one more": partial(star.up, size + 1),
     }
-    medians = in_turn(subjects, scale.repeats)
+    medians = in_turn(subjects | {"read alone": star.looked_at}, scale.repeats)
+    floor = in_turn({"floor": partial(star.floor_built, size)}, scale.repeats)["floor"]
     star.down_if_up()
     for name, most in (("again", 0.3), ("one more", 0.35)):
         yield Result(
@@ -32,3 +33,14 @@ def measure(scale: Scale) -> Iterator[Result]:
             target=Target(most=most),
             medians=(("first", medians["first"]), (name, medians[name])),
         )
+    looked = medians["read alone"]
+    yield Result(
+        claim=f"{size} VMs made by the floor and read once, against the floor",
+        value=(floor + looked) / floor,
+        medians=(("floor", floor), ("read", looked)),
+    )
+    yield Result(
+        claim=f"{size} VMs read once and nothing else, of the first up",
+        value=looked / medians["first"],
+        medians=(("first", medians["first"]), ("read", looked)),
+    )

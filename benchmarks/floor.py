@@ -1,6 +1,7 @@
 """EFFECT: the floor: the least that the kernel must be asked for a star of N guests on a bridge.
 
     python benchmarks/floor.py up DIRECTORY N
+    python benchmarks/floor.py look PATH
     python benchmarks/floor.py down DIRECTORY
 
 Nothing but the standard library, and of that as little as goes: no checks, no model, nothing read
@@ -8,6 +9,10 @@ back. Each guest is a network namespace with a veth, an IPv4 and an IPv6 address
 What makes it fast: phases instead of guest by guest; namespaces without a fork, kept by bind mounts
 in a tmpfs; a socket in each, opened on the way; veths made across namespaces with one queue per
 direction; the bridge up last. down is one umount.
+
+look is the least that it takes to see that all is as it should be: the tables and settings of each
+guest read (of each namespace whose path begins with PATH), by as many processes as there are CPUs,
+and nothing made of them.
 """
 
 from __future__ import annotations
@@ -145,6 +150,70 @@ def up(directory: str, guests: int) -> None:
     send(switch.channel, [message(RTM_NEWLINK, 0, link(BRIDGE, up=True))])
 
 
+TABLES = {
+    18: struct.pack("=BxHiII", 0, 0, 0, 0, 0),  # RTM_GETLINK
+    22: struct.pack("=4BI", 0, 0, 0, 0, 0),  # RTM_GETADDR
+    26: struct.pack("=8BI", *[0] * 9),  # RTM_GETROUTE
+    30: struct.pack("=BxxxiHBB", 0, 0, 0, 0, 0),  # RTM_GETNEIGH
+    34: struct.pack("=8BI", *[0] * 9),  # RTM_GETRULE
+    38: struct.pack("=BxxxiIII", 0, 0, 0, 0, 0),  # RTM_GETQDISC
+}
+DUMP, DONE = 0x300, 3
+_IPV4 = """icmp_echo_ignore_all icmp_echo_ignore_broadcasts ip_default_ttl ip_forward
+ip_no_pmtu_disc neigh/eth0/mcast_solicit conf/default/rp_filter conf/all/accept_local
+conf/all/accept_source_route conf/all/arp_accept conf/all/arp_announce conf/all/arp_filter
+conf/all/arp_ignore conf/all/bc_forwarding conf/all/drop_gratuitous_arp
+conf/all/drop_unicast_in_l2_multicast conf/all/ignore_routes_with_linkdown conf/all/proxy_arp
+conf/all/route_localnet conf/all/rp_filter conf/all/send_redirects conf/all/src_valid_mark"""
+_IPV6 = """conf/all/disable_ipv6 conf/all/forwarding conf/default/accept_dad
+conf/default/accept_ra conf/default/router_solicitations icmp/echo_ignore_all
+neigh/eth0/mcast_solicit"""
+SETTINGS = {"ipv4": _IPV4.split(), "ipv6": _IPV6.split()}
+"""What decides where a guest's packets go."""
+
+
+def look(path: str) -> None:
+    """Read all guests."""
+    cpus = len(os.sched_getaffinity(0))
+    directory, _, start = path.rpartition("/")
+    guests = [name for name in os.listdir(directory) if name.startswith(start)]
+    for share in range(cpus):
+        if not os.fork():
+            for name in guests[share::cpus]:
+                look_at(f"{directory}/{name}")
+            os._exit(0)
+    for _ in range(cpus):
+        os.wait()
+
+
+def look_at(path: str) -> None:
+    """Read one guest."""
+    space = os.open(path, os.O_RDONLY)
+    _check(_libc.setns(space, CLONE_NEWNET))
+    os.close(space)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as channel:
+        for kind, body in TABLES.items():
+            channel.send(message(kind, DUMP, body))
+            while last_kind(channel.recv(65536)) != DONE:
+                pass
+    for protocol, names in SETTINGS.items():
+        settings = os.open(f"/proc/sys/net/{protocol}", os.O_PATH)
+        for name in names:
+            setting = os.open(name, os.O_RDONLY, dir_fd=settings)
+            os.read(setting, 4096)
+            os.close(setting)
+        os.close(settings)
+
+
+def last_kind(received: bytes) -> int:
+    """The type of the last message."""
+    at = kind = 0
+    while at < len(received):
+        length, kind = struct.unpack_from("=IH", received, at)
+        at += (length + 3) & ~3
+    return kind
+
+
 def down(directory: str) -> None:
     """Drop it all."""
     _check(_libc.umount2(directory.encode(), MNT_DETACH))
@@ -154,5 +223,7 @@ def down(directory: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "up":
         up(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1] == "look":
+        look(sys.argv[2])
     else:
         down(sys.argv[2])

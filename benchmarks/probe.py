@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 
 from benchmarks import star
 from benchmarks.measure import VNETLAB, Scale, in_turn, run
 from benchmarks.result import Result, Target, skipped
+
+_IMPORTS = (sys.executable, "-c", "import typer, msgspec")
 
 
 def measure(scale: Scale) -> Iterator[Result]:
@@ -21,11 +24,18 @@ def measure(scale: Scale) -> Iterator[Result]:
         subjects = {
             "probe": partial(run, (*VNETLAB, "probe", "vm1", "vm2")),
             "ping": partial(run, ping),
+            "imports": partial(run, _IMPORTS),
         }
         medians = in_turn(subjects, 3 * scale.repeats)
+    imports, one_ping = medians.pop("imports"), medians["ping"]
     yield Result(
         claim=claim,
-        value=medians["probe"] / medians["ping"],
+        value=medians["probe"] / one_ping,
         target=Target(most=10),
         medians=tuple(medians.items()),
+    )
+    yield Result(
+        claim="python with the libraries of any command (typer, msgspec), against one ping -c1",
+        value=imports / one_ping,
+        medians=(("python", imports), ("ping", one_ping)),
     )

@@ -88,6 +88,11 @@ def floor_down(place: str) -> float:
     return run((*FLOOR, "down", place))
 
 
+def looked_at() -> float:
+    """Read what vnetlab has built, as the floor does; return the seconds."""
+    return run((*FLOOR, "look", "/run/netns/star.vm"))
+
+
 def floor_built(guests: int) -> float:
     """The seconds of the floor, from nothing to nothing."""
     took, place = floor_up(guests)

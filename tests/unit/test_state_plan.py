@@ -74,6 +74,15 @@ def test_new_bridges_come_up_when_all_addresses_are_there() -> None:
     assert Phase.ADDRESSES < Phase.BRIDGES_UP
 
 
+def test_the_part_before_bridges_come_up_can_be_read_back_by_itself() -> None:
+    """Both parts together are the plan; without a new bridge there is but one."""
+    plan = plan_of_demo()
+    before, after = plan.parts
+    assert before.phases + after.phases == plan.phases
+    assert after.phases[0][0] is Phase.BRIDGES_UP
+    assert before.parts == (before,)
+
+
 def test_changes_of_one_namespace_stand_together() -> None:
     """Within a phase each namespace's changes can be sent in one go; bridges apart."""
     for phase, changes in plan_of_demo().phases:

@@ -17,8 +17,8 @@ _AT_ONCE = 20
 def tell_of_carriers(nodes: Nodes, links: Iterable[LinkId], indexes: Indexes) -> None:
     """Have the kernel deal with the carriers of some links now.
 
-    How it works: a link that gets a carrier is dealt with later, the first hundred of many soon and
-    the others up to a second after that (net/core/link_watch.c, MAX_DO_DEV_PER_LOOP). A link that
+    How it works: of some links the kernel learns at once, of others, bridges among them, no sooner
+    than a second after the last ones (net/core/link_watch.c, linkwatch_urgent_event). A link that
     somebody asks for is dealt with first (rtnl_getlink, linkwatch_sync_dev; since Linux 6.8).
     """
     looks: dict[str, list[Request]] = defaultdict(list)

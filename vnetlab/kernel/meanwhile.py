@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
@@ -31,7 +32,7 @@ class Meanwhile(AbstractContextManager["Meanwhile[_Result]"], Generic[_Result]):
 
     def __init__(self, work: Callable[[], _Result], *, forked: bool) -> None:
         self._work = work
-        self._fork = _start(work) if forked and len(os.sched_getaffinity(0)) > 1 else None
+        self._fork = _start(work) if forked and may_fork() else None
 
     def __exit__(self, *_: object) -> None:
         """Wait for the end of the fork."""
@@ -57,6 +58,18 @@ class Meanwhile(AbstractContextManager["Meanwhile[_Result]"], Generic[_Result]):
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return] # of the pipe nothing is known
+
+
+def may_fork() -> bool:
+    """Whether a fork could do work meanwhile, and this process may have one.
+
+    Not beside other threads, whose locks it would find closed for ever, and not where it is itself
+    the daemon of a caller's multiprocessing.
+    """
+    from multiprocessing import current_process
+
+    has_cpu = len(os.sched_getaffinity(0)) > 1
+    return has_cpu and threading.active_count() == 1 and not current_process().daemon
 
 
 def in_halves(
