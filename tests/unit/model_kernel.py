@@ -94,7 +94,9 @@ class ModelKernel:
                     change.subject, Link
                 ):
                     self.set_port(change.subject)
-                elif phase is Phase.BRIDGES_UP and isinstance(change.subject, Link):
+                elif phase in (Phase.BRIDGES_UP, Phase.SWITCHES_UP) and isinstance(
+                    change.subject, Link
+                ):
                     link = self._link(change.subject.netns, change.subject.name)
                     self._objects[key_of(link)] = replace(link, up=True)
                 elif phase in CONFIGURING and isinstance(change.subject, Link):

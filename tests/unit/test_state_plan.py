@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface
 from pathlib import Path
 
 from hypothesis import given, settings
 
 from tests.unit.lab_states import desired_states, drifted
 from vnetlab.state.compile import compile_topology
-from vnetlab.state.diff import diff_states
-from vnetlab.state.objects import Kind, Link, Namespace, State
+from vnetlab.state.diff import Change, diff_states
+from vnetlab.state.objects import Address, Kind, Link, Namespace, Object, State
 from vnetlab.state.plan import CONFIGURING, Phase, Plan, order_changes
 from vnetlab.topology.load import load
 
@@ -69,9 +70,9 @@ def test_new_bridges_come_up_when_all_addresses_are_there() -> None:
     """Else each guest's word of a group it joined goes to all others."""
     phases = dict(plan_of_demo().phases)
     made = {change.subject.id for change in phases[Phase.BRIDGES]}
-    risen = {change.subject.id for change in phases[Phase.BRIDGES_UP]}
+    risen = {change.subject.id for change in phases[Phase.SWITCHES_UP]}
     assert made == risen
-    assert Phase.ADDRESSES < Phase.BRIDGES_UP
+    assert Phase.ADDRESSES < Phase.SWITCHES_UP
 
 
 def test_the_part_before_bridges_come_up_can_be_read_back_by_itself() -> None:
@@ -79,8 +80,23 @@ def test_the_part_before_bridges_come_up_can_be_read_back_by_itself() -> None:
     plan = plan_of_demo()
     before, after = plan.parts
     assert before.phases + after.phases == plan.phases
-    assert after.phases[0][0] is Phase.BRIDGES_UP
+    assert after.phases[0][0] is Phase.SWITCHES_UP
     assert before.parts == (before,)
+
+
+def test_a_new_bridge_that_routes_lead_out_of_is_up_before_they_are_made() -> None:
+    """The kernel takes no route out of a link that is down."""
+    bridge = next(it for it in plan_of_demo().changes if _is_bridge(it.new)).new
+    assert isinstance(bridge, Link)
+    address = Address(netns=bridge.netns, link=bridge.name, interface=ip_interface("10.9.0.1/24"))
+    plan = order_changes([Change(old=None, new=bridge), Change(old=None, new=address)])
+    assert Phase.BRIDGES_UP in dict(plan.phases)
+    assert plan.parts == (plan,)
+    assert Phase.ADDRESSES < Phase.BRIDGES_UP < Phase.ROUTES
+
+
+def _is_bridge(item: Object | None) -> bool:
+    return isinstance(item, Link) and item.kind is Kind.BRIDGE
 
 
 def test_changes_of_one_namespace_stand_together() -> None:

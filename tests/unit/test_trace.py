@@ -69,15 +69,18 @@ class Lab:
     def sighting(self, hop: Hop, kind: PacketKind, time_ns: int, sequence: int = 0) -> Sighting:
         """A packet at one hop."""
         source, destination = self.ends.source_address, self.ends.destination_address
+        path = self.forward
         if kind is not PacketKind.REQUEST:
             source, destination = destination, source
+            path = self.back
+        span = next((at for at, it in enumerate(path.spans) if hop in it.hops), 0)
         return Sighting(
             time_ns=time_ns,
             netns=hop.netns,
             ifname=hop.ifname,
             direction=hop.direction,
             kind=kind,
-            source_mac="02:00:00:00:00:01",
+            source_mac=f"02:00:00:00:00:{span:02x}",
             destination_mac="02:00:00:00:00:02",
             source=source,
             destination=destination,

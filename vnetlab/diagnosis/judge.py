@@ -318,7 +318,7 @@ def _seen(trace: Trace, packet: PacketTrace) -> set[_Key | None]:
     seen: set[_Key | None] = {
         (step.hop.passage, kinds[step.sighting.kind])
         for step in steps
-        if step.sighting.kind in kinds
+        if step.sighting.kind in kinds and not step.past_router
     }
     asked = trace.observation.sightings
     return seen | {

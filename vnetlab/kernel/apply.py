@@ -56,6 +56,7 @@ _SETTING = CONFIGURING | {
     Phase.PORT_STATES,
     Phase.BRIDGE_PORTS,
     Phase.BRIDGES_UP,
+    Phase.SWITCHES_UP,
     Phase.IDLE_PORT_STATES,
 }
 
@@ -234,7 +235,7 @@ class _Applying:
                 parent = LinkId(netns=item.netns, name=item.parent or "")
                 index = self._new_index(item)
                 return messages.create_sub_interface(item, index, self._indexes[parent])
-            case Link() if phase is Phase.BRIDGES_UP:
+            case Link() if phase in (Phase.BRIDGES_UP, Phase.SWITCHES_UP):
                 return messages.set_up(self._indexes[item.id])
             case Link():
                 old = change.old if isinstance(change.old, Link) else None

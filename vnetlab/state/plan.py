@@ -74,10 +74,11 @@ class Phase(IntEnum):
     QDISCS = auto()
     FILTERS = auto()
     ADDRESSES = auto()
+    BRIDGES_UP = auto()
     POLICY_RULES = auto()
     ROUTES = auto()
     NEIGHBOURS = auto()
-    BRIDGES_UP = auto()
+    SWITCHES_UP = auto()
     IDLE_PORT_STATES = auto()
     LIMITS = auto()
     SERVICES = auto()
@@ -91,8 +92,9 @@ after that. A port's state comes before too: nobody may set it once the bridge h
 not to forward is told so last (IDLE_PORT_STATES): any setting of the link lets it forward. Last
 comes also that of a port whose bridge has had STP until then.
 
-A new bridge is down until its guests have their addresses (BRIDGES_UP). Each tells all others of
-the groups that it joins with them (RFC 3810, 6.1): a million packets among a thousand."""
+A new bridge is down until its guests have their addresses. Each tells all others of the groups that
+it joins with them (RFC 3810, 6.1): a million packets among a thousand. One that routes lead out of
+comes up before these (BRIDGES_UP), one that is nothing but a switch last (SWITCHES_UP)."""
 
 
 _REMOVAL: dict[type[Object], Phase] = {
@@ -151,9 +153,9 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def parts(self) -> tuple[Plan, ...]:
-        """What is done before new bridges come up, and what from then on; all, where none does."""
+        """What is done before new switches come up, and what from then on; all, where none does."""
         for at, (phase, _) in enumerate(self.phases):
-            if phase is Phase.BRIDGES_UP:
+            if phase is Phase.SWITCHES_UP:
                 return (Plan(phases=self.phases[:at]), Plan(phases=self.phases[at:]))
         return (self,)
 
@@ -163,18 +165,25 @@ def order_changes(changes: Iterable[Change]) -> Plan:
     phases: dict[Phase, list[Change]] = {phase: [] for phase in Phase}
     ordered = sorted(changes, key=_place)
     treeless = losing_their_tree((change.old, change.new) for change in ordered)
+    routing = frozenset(
+        LinkId(netns=change.new.netns, name=change.new.link or "")
+        for change in ordered
+        if isinstance(change.new, Address | Route)
+    )
     for change in ordered:
-        for phase in _phases(change, treeless):
+        for phase in _phases(change, treeless, routing):
             phases[phase].append(change)
     return Plan(phases=tuple((phase, tuple(some)) for phase, some in phases.items() if some))
 
 
-def _phases(change: Change, treeless: Collection[LinkId]) -> tuple[Phase, ...]:
+def _phases(
+    change: Change, treeless: Collection[LinkId], routing: Collection[LinkId]
+) -> tuple[Phase, ...]:
     subject = change.subject
     if change.new is None:
         return (_REMOVAL[type(subject)],)
     if isinstance(subject, Link):
-        return tuple(_phases_of_link(change.old, subject, treeless))
+        return tuple(_phases_of_link(change.old, subject, treeless, routing))
     if isinstance(subject, Sysctl) and subject.restored:
         return (Phase.RESTORE_SETTINGS,)  # while the table that remembers the value is there
     if isinstance(subject, Sysctl) and subject.link is not None:
@@ -182,7 +191,10 @@ def _phases(change: Change, treeless: Collection[LinkId]) -> tuple[Phase, ...]:
     return (_MAKING[type(subject)],)
 
 
-def _phases_of_link(old: Object | None, new: Link, treeless: Collection[LinkId]) -> Iterator[Phase]:
+def _phases_of_link(
+    old: Object | None, new: Link, treeless: Collection[LinkId], routing: Collection[LinkId]
+) -> Iterator[Phase]:
+    """`treeless` are bridges that lose their spanning tree, `routing` links with routes."""
     before = old if isinstance(old, Link) else None
     making, configuring = _LINKS[new.kind]
     if before is None:
@@ -197,7 +209,7 @@ def _phases_of_link(old: Object | None, new: Link, treeless: Collection[LinkId])
         yield Phase.PORT_STATES
     yield configuring
     if before is None and new.kind is Kind.BRIDGE and new.up:
-        yield Phase.BRIDGES_UP
+        yield Phase.BRIDGES_UP if new.id in routing else Phase.SWITCHES_UP
     if replace(new.port, state=old_port.state) != old_port:
         yield Phase.BRIDGE_PORTS
     if not forwards or (had_tree and new.port.state is not old_port.state):

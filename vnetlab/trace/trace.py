@@ -50,11 +50,15 @@ class Carrier(Enum):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """A sighting and where it was; `index` is the hop's place in the expected path, if on it."""
+    """A sighting and where it was; `index` is the hop's place in the expected path, if on it.
+
+    `past_router`: it is on that path behind a router, and the packet has not been routed.
+    """
 
     sighting: Sighting
     hop: Hop
     index: int | None
+    past_router: bool = False
 
 
 class Loss(Struct, frozen=True, kw_only=True):
@@ -168,7 +172,9 @@ class _Tracer:
     def match(self, sightings: Iterable[Sighting], spans: Sequence[Span]) -> tuple[Step, ...]:
         """The steps of one packet, in order: by time, then by the path.
 
-        A path that comes by the same place again has been routed in between: its TTL tells.
+        A path that comes by the same place again has been routed in between: its TTL tells. What
+        is seen behind a router in the very frame that was sent has come there past the router: a
+        switch that did not know where the router is has sent copies to all.
         """
         sightings = list(sightings)
         places = _places(spans)
@@ -178,10 +184,14 @@ class _Tracer:
         for sighting in sightings:
             here = places.get(_passage(sighting), {}) if not is_aside(sighting) else {}
             routed = first_ttl - (sighting.ttl or 0)
+            as_sent = _frame_addresses(sighting) == _frame_addresses(sightings[0])
+            past_router = bool(here) and as_sent and 0 not in here.values()
+            if past_router:
+                here = {}
             possible = [it for it, span in here.items() if span == routed] or list(here)
             number = next((it for it in possible if it not in taken), None)
             taken |= {number} if number is not None else set()
-            steps.append(self.step(sighting, number))
+            steps.append(replace(self.step(sighting, number), past_router=past_router))
         last = sum(len(span.hops) for span in spans)
         return tuple(sorted(steps, key=lambda s: (s.sighting.time_ns, _order(s, last))))
 
@@ -274,6 +284,10 @@ def is_answer(sighting: Sighting, source: str) -> bool:
 def _elapsed(forward: tuple[Step, ...], answers: list[Sighting]) -> int | None:
     reply = next((a for a in answers if a.kind is PacketKind.REPLY), None)
     return reply.time_ns - forward[0].sighting.time_ns if reply and forward else None
+
+
+def _frame_addresses(sighting: Sighting) -> tuple[str, str]:
+    return (sighting.source_mac, sighting.destination_mac)
 
 
 def _passage(sighting: Sighting) -> Passage:
