@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from benchmarks import peers, sandbox, star
@@ -26,6 +27,11 @@ def measure(scale: Scale) -> Iterator[Result]:
             addresses = [star.address(f"vm{number}") for number in range(1, size + 1)]
             medians = in_turn({"vnetlab": matrix, "ping": partial(_ping, addresses)}, scale.repeats)
             yield _result(f"{claim} a ping", medians, least=50)
+            in_kernel = _kernel_time(matrix) / (size * (size - 1))
+            medians = {"vnetlab": in_kernel, "ping": medians["ping"]}
+            yield _result(
+                f"matrix of {size} VMs, its time in the kernel alone, than a ping", medians
+            )
         if why := peers.missing("mininet") or star.no_ping():
             yield skipped(f"{claim} Mininet's pingAll", why)
             return
@@ -36,7 +42,7 @@ def measure(scale: Scale) -> Iterator[Result]:
             yield skipped(f"{claim} Mininet's pingAll", str(error))
 
 
-def _result(claim: str, medians: dict[str, float], least: float) -> Result:
+def _result(claim: str, medians: dict[str, float], least: float | None = None) -> Result:
     ours, theirs = medians.values()
     return Result(
         claim=claim,
@@ -51,6 +57,13 @@ def _matrix(size: int) -> float:
     """In the first network namespace, as a user: there alone is the limit of neighbours set."""
     command = ("nsenter", f"--net={sandbox.OUTSIDE}", *VNETLAB, "matrix")
     return run(command) / (size * (size - 1))
+
+
+def _kernel_time(work: Callable[[], float]) -> float:
+    """The seconds that the processes of `work` spend in the kernel."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_stime
+    work()
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_stime - before
 
 
 def _ping(addresses: list[str]) -> float:

@@ -46,6 +46,12 @@ def up_command(realm: str = "host") -> tuple[str, ...]:
     return (*VNETLAB, "up", "--realm", realm, str(_FILE))
 
 
+def checked(guests: int) -> float:
+    """Read and check its file, and do nothing with it; return the seconds."""
+    write(guests)
+    return run((*VNETLAB, "validate", str(_FILE)))
+
+
 def down() -> float:
     """Take it away; return the seconds."""
     return run((*VNETLAB, "down", "star"))
