@@ -9,17 +9,14 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from socket import htons, ntohs
-from types import SimpleNamespace
 from typing import Any
 
 from msgspec.structs import replace
-from pyroute2.netlink import NLM_F_CREATE, nla
+from pyroute2.netlink import NLM_F_CREATE
 from pyroute2.netlink.rtnl import RTM_DELTFILTER, RTM_GETTFILTER, RTM_NEWTFILTER
-from pyroute2.netlink.rtnl import tcmsg as traffic_control
-from pyroute2.netlink.rtnl.tcmsg import act_police, cls_matchall, cls_u32, tcmsg
-from pyroute2.netlink.rtnl.tcmsg.common_act import tca_act_prio
 
 from vnetlab.kernel.messages import Indexes
+from vnetlab.kernel.traffic_control import tcmsg
 from vnetlab.state.filters import ETH_P_ALL, Action, Filter, action
 from vnetlab.state.objects import LinkId
 from vnetlab.state.shaping import TICK_NS
@@ -42,47 +39,8 @@ _ACTIONS = {
     "u32": "TCA_U32_ACT",
     "basic": "TCA_BASIC_ACT",
 }
-_FLOWER_KEYS = {
-    _ACT: "tca_act_prio",
-    _DESTINATION: "l2addr",
-    _MASK: "l2addr",
-    _ETH_TYPE: "be16",
-    _VLAN: "uint16",
-}
-
-
-class _Flower(nla):  # type: ignore[misc] # pyroute2 has no types, and does not know of flower
-    """The options of flower; those that vnetlab has no use for as they are."""
-
-    prefix = "TCA_FLOWER_"
-    nla_map = tuple((f"TCA_FLOWER_{n}", _FLOWER_KEYS.get(n, "hex")) for n in range(128))
-    tca_act_prio = tca_act_prio
-
-
-traffic_control.plugins["flower"] = SimpleNamespace(options=_Flower)
-tcmsg.nla_map = (
-    *tcmsg.nla_map[:9],
-    ("TCA_PAD", "none"),
-    ("TCA_DUMP_INVISIBLE", "none"),
-    ("TCA_CHAIN", "uint32"),
-)
-# pyroute2 0.9 reads the keys of u32 from a wrong place, and the class of matchall backwards.
-cls_u32.options.nla_map = tuple(
-    (name, "hex" if name == "TCA_U32_SEL" else kind) for name, kind in cls_u32.options.nla_map
-)
-cls_matchall.options.nla_map = tuple(
-    (name, "uint32" if name == "TCA_MATCHALL_CLASSID" else kind)
-    for name, kind in cls_matchall.options.nla_map
-)
 _U32_SELECTOR_BYTES = 16
 _U32_KEY = struct.Struct("=4s4sii")  # struct tc_u32_key
-
-act_police.options.nla_map = (
-    *act_police.options.nla_map[:6],
-    ("TCA_POLICE_TM", "none"),
-    ("TCA_POLICE_PAD", "none"),
-    ("TCA_POLICE_RATE64", "uint64"),
-)
 
 
 def make_filter(item: Filter, indexes: Indexes) -> Any:

@@ -8,79 +8,22 @@ An option that a change does not speak of stays as it was, so each is spoken of.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
-from pyroute2.netlink import NLM_F_CREATE, NLM_F_REPLACE, nla
+from pyroute2.netlink import NLM_F_CREATE, NLM_F_REPLACE
 from pyroute2.netlink.rtnl import RTM_DELQDISC, RTM_NEWQDISC
-from pyroute2.netlink.rtnl import tcmsg as traffic_control
-from pyroute2.netlink.rtnl.tcmsg import sched_netem, sched_tbf, tcmsg
 
+from vnetlab.kernel.traffic_control import tcmsg
 from vnetlab.state.objects import Qdisc
 from vnetlab.state.shaping import TICK_NS
 
 _LARGEST_U32 = 0xFFFF_FFFF
 
 
-class _Fifo(nla):  # type: ignore[misc] # pyroute2 has no types
-    """What pfifo and bfifo have: struct tc_fifo_qopt."""
-
-    fields = (("limit", "I"),)
-
-
-class _Prio(nla):  # type: ignore[misc] # as above
-    """The start of what prio has: struct tc_prio_qopt."""
-
-    fields = (("bands", "I"),)
-
-
-traffic_control.plugins |= {
-    "pfifo": SimpleNamespace(options=_Fifo),
-    "bfifo": SimpleNamespace(options=_Fifo),
-    "prio": SimpleNamespace(options=_Prio),
-}
-
-
-class _NetemSlot(nla):  # type: ignore[misc] # pyroute2 has no types
-    """When netem hands on packets in bunches: struct tc_netem_slot."""
-
-    fields = (
-        ("min_delay", "q"),
-        ("max_delay", "q"),
-        ("max_packets", "i"),
-        ("max_bytes", "i"),
-        ("dist_delay", "q"),
-        ("dist_jitter", "q"),
-    )
-
-
-sched_tbf.options.nla_map = (
-    *sched_tbf.options.nla_map[:2],
-    ("TCA_TBF_RTAB", "cdata"),
-    ("TCA_TBF_PTAB", "cdata"),
-    ("TCA_TBF_RATE64", "uint64"),
-    ("TCA_TBF_PRATE64", "uint64"),
-)
-"""Rates above 34 Gbit/s have attributes of their own, which pyroute2 0.9 does not list."""
-
 _CELL_LOG = 8
 _NO_TABLE = bytes(4 * 256)
 """The times that packets of 256 sizes take: the kernel asks for the table, and computes itself
 (net/sched/sch_api.c, qdisc_get_rtab; a first entry of zero says Ethernet)."""
-
-sched_netem.options.nla_map = (
-    *sched_netem.options.nla_map[:5],
-    ("TCA_NETEM_LOSS", "hex"),
-    ("TCA_NETEM_RATE", "netem_rate"),
-    ("TCA_NETEM_ECN", "uint32"),
-    ("TCA_NETEM_RATE64", "uint64"),
-    ("TCA_NETEM_PAD", "none"),
-    ("TCA_NETEM_LATENCY64", "int64"),
-    ("TCA_NETEM_JITTER64", "int64"),
-    ("TCA_NETEM_SLOT", "netem_slot"),
-)
-sched_netem.options.netem_slot = _NetemSlot
-"""Attributes of which pyroute2 0.9 does not know: what somebody may set by hand."""
 
 
 def qdisc(item: Qdisc, index: int, *, remove: bool = False) -> Any:

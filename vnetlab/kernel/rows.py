@@ -118,7 +118,7 @@ class Row:
 
 def _tcmsg() -> type[Any]:
     """Imported where there is a qdisc: it brings along some thirty modules."""
-    from pyroute2.netlink.rtnl.tcmsg import tcmsg
+    from vnetlab.kernel.traffic_control import tcmsg
 
     return tcmsg  # type: ignore[no-any-return] # pyroute2 has no types
 
